@@ -1,0 +1,94 @@
+// What can be configured, with its defaults. Plain values, immutable after load; docs/configuration.md lists each key.
+// No behaviour here: config/load.h fills it, proxy/ reads it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sniff/protocol.h"
+
+namespace telltale::config {
+
+// An address as written: "0.0.0.0:15260", "[::1]:15260", ":15260" (all addresses, v4 and v6), "group-rpc-service:10260",
+// "unix:/run/app.sock", "unix:@abstract".
+struct Address {
+    std::string host;       // empty: all addresses (listen only)
+    uint16_t port = 0;      // 0: any free port (listen only)
+    std::string unix_path;  // not empty: a Unix socket; host and port are unused. '@' first: abstract name
+
+    [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
+    [[nodiscard]] std::string text() const;
+    friend bool operator==(const Address&, const Address&) = default;
+};
+
+enum class Policy : uint8_t { observe };
+
+struct Listener {
+    std::string name;
+    Address listen;
+    sniff::Direction direction = sniff::Direction::inbound;
+    sniff::Expect expect = sniff::Expect::any;
+    Address upstream;
+    Policy on_mismatch = Policy::observe;
+};
+
+struct Service {  // one row of the registry
+    std::string name;
+    uint16_t grpc = 0;     // 0: none
+    uint16_t metrics = 0;  // 0: none
+    std::vector<std::string> addresses;  // IP addresses known to belong to it; may be empty
+    std::string source;                  // "openim data set" or "configuration"
+};
+
+struct Timeouts {
+    std::chrono::milliseconds connect{5000};
+    std::chrono::milliseconds idle{0};             // 0: never; a gRPC connection may be idle for days
+    std::chrono::milliseconds half_closed{900000};  // one side ended, the other silent
+    std::chrono::milliseconds drain{30000};        // SIGTERM: how long open connections may go on
+    std::chrono::milliseconds drain_delay{0};      // SIGTERM: how long to go on accepting while not ready
+};
+
+struct Sniff {
+    uint32_t window_bytes = 16384;                    // kept per side while undecided
+    std::chrono::milliseconds preface_hold{500};      // a begun HTTP/2 preface waits this long for its next byte
+    std::chrono::milliseconds settle{100};            // after a mismatch: time for the rest of the answer's head
+    std::chrono::milliseconds silent_after{5000};     // the client spoke and nothing came back
+};
+
+struct Limits {
+    uint32_t connections = 0;        // 0: derived from RLIMIT_NOFILE
+    uint32_t incident_queue = 1024;  // records waiting for the log; more are dropped and counted
+    uint32_t incidents_kept = 200;   // shown by /incidents
+    uint64_t buffered_bytes = 64U << 20U;  // lent to slow readers, all connections together
+};
+
+enum class LogFormat : uint8_t { automatic, plain, json };  // automatic: plain on a terminal, JSON otherwise
+enum class LogLevel : uint8_t { debug, info, warning, error };
+
+struct Log {
+    LogFormat format = LogFormat::automatic;
+    LogLevel level = LogLevel::info;
+};
+
+struct Node {
+    std::string name;  // default: the host name
+    std::string namespace_;
+};
+
+struct Config {
+    Node node;
+    Address admin{.host = "127.0.0.1", .port = 15970, .unix_path = {}};
+    bool admin_enabled = true;  // admin: {listen: none}
+    uint32_t workers = 0;       // 0: one per processor, at most 2
+    std::vector<Listener> listeners;
+    std::vector<Service> services;
+    Timeouts timeouts;
+    Sniff sniff;
+    Limits limits;
+    Log log;
+    std::string runbook_url = "https://github.com/telltale-proxy/telltale/blob/main/docs/runbook.md";
+};
+
+}  // namespace telltale::config

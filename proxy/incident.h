@@ -1,0 +1,50 @@
+// The incident record: one connection whose cause is not "fine", as plain values, and its two renderings.
+// Pure: made by the worker, rendered by the sink. Wire bytes are escaped and cut here; a record is one line of valid JSON
+// of at most record_bytes_max bytes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "sniff/diagnosis.h"
+#include "sniff/evidence.h"
+
+namespace telltale::proxy {
+
+inline constexpr size_t record_bytes_max = 8192;
+
+struct Incident {
+    std::string id;  // unique per process: "<start>-<worker>-<count>"
+    std::chrono::system_clock::time_point at;
+    std::string node;
+    sniff::Evidence evidence;
+    sniff::Diagnosis diagnosis;
+    std::string runbook;  // URL with the anchor of the cause
+    std::string policy = "observe";
+    std::string action = "forwarded";
+    bool open = false;  // the connection went on after this was diagnosed
+};
+
+// Of a group of equal incidents (same listener, upstream, cause): how many were not printed since the last line.
+struct Repeats {
+    uint64_t count = 0;
+    std::chrono::system_clock::time_point first;
+    std::chrono::system_clock::time_point last;
+};
+
+// The record of design §7.
+[[nodiscard]] std::string to_json(const Incident& incident);
+// The summary line: {"event":"incident_repeated", …, "count":N}, with cause, listener, upstream, explanation and fix.
+[[nodiscard]] std::string to_json(const Incident& incident, const Repeats& repeats);
+// For a terminal: a few lines, the explanation and the fix first.
+enum class Colour : uint8_t { off, on };
+[[nodiscard]] std::string to_text(const Incident& incident, Colour colour);
+[[nodiscard]] std::string to_text(const Incident& incident, const Repeats& repeats, Colour colour);
+// The group key of "repeats are counted, not repeated".
+[[nodiscard]] std::string group_key(const Incident& incident);
+
+// Printable ASCII stays; everything else becomes \r \n \t \xNN; cut to `max` bytes of input with a final "…".
+[[nodiscard]] std::string escape_wire(std::string_view raw, size_t max);
+
+}  // namespace telltale::proxy

@@ -1,0 +1,43 @@
+// Where incidents go: the log (JSON lines or readable text, by spdlog) and the ring that /incidents shows.
+// One thread of its own; workers only hand over values and never wait: a full queue drops the record and counts it.
+// Repeats per (listener, upstream, cause) are counted: one full line, then at most one summary line a minute.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "proxy/incident.h"
+
+namespace telltale::proxy {
+
+class IncidentSink final {
+   public:
+    struct Entry {  // one group of equal incidents, newest first in the list
+        Incident incident;  // the newest of the group
+        uint64_t count = 0;
+        std::chrono::system_clock::time_point first;
+    };
+    // write: one finished line (or block of lines), called on the sink's thread. Tests pass their own.
+    IncidentSink(const config::Config& config, std::function<void(const std::string&)> write);
+    ~IncidentSink();  // stop()
+    IncidentSink(const IncidentSink&) = delete;
+    IncidentSink& operator=(const IncidentSink&) = delete;
+
+    // Any thread; never blocks. False: dropped and counted.
+    bool push(Incident incident) noexcept;
+    [[nodiscard]] uint64_t dropped() const noexcept;
+    // Any thread; called back on the sink's thread with the groups, newest first, at most config.limits.incidents_kept.
+    void list(std::function<void(std::vector<Entry>)> then);
+    // Writes what is queued and the pending summary lines, then joins; gives up after `patience`.
+    void stop(std::chrono::milliseconds patience);
+
+   private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace telltale::proxy

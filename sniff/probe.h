@@ -1,5 +1,5 @@
-// What a probe is: a pure function of the first bytes of one side. `more` is honest: only while some extension of these
-// bytes can still be `yes`. `no` and `yes` are final.
+// What a probe is: a pure function of the first bytes of one side. `more` is honest: only while
+// some extension of these bytes can still be `yes`. `no` and `yes` are final.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ struct Probe {
 // THE TABLE (probes.cpp): one row per protocol and direction, most specific first.
 [[nodiscard]] std::span<const Probe> probes(Side speaker) noexcept;
 
-// Compares a literal against a prefix: yes when all of it is there, more while the bytes so far agree.
+// Compares a literal against a prefix: yes when all of it is there, more while the bytes so far
+// agree.
 [[nodiscard]] Match match_literal(Bytes prefix, std::string_view literal) noexcept;
 
 }  // namespace telltale::sniff

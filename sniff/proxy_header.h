@@ -1,4 +1,5 @@
-// The PROXY protocol header in front of a client's first bytes, versions 1 and 2 (HAProxy's proxy-protocol.txt).
+// The PROXY protocol header in front of a client's first bytes, versions 1 and 2 (HAProxy's
+// proxy-protocol.txt).
 #pragma once
 
 #include <cstddef>
@@ -11,8 +12,8 @@ namespace telltale::sniff {
 
 struct ProxyHeader {
     Match match = Match::no;
-    size_t size = 0;      // of the header, when match is yes
-    std::string source;   // "192.0.2.1:5000"; empty for LOCAL and UNKNOWN
+    size_t size = 0;          // of the header, when match is yes
+    std::string source = {};  // "192.0.2.1:5000"; empty for LOCAL and UNKNOWN
 };
 
 [[nodiscard]] ProxyHeader parse_proxy_header(Bytes prefix);

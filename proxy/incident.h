@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "sniff/diagnosis.h"
 #include "sniff/evidence.h"
@@ -44,7 +45,15 @@ enum class Colour : uint8_t { off, on };
 // The group key of "repeats are counted, not repeated".
 [[nodiscard]] std::string group_key(const Incident& incident);
 
-// Printable ASCII stays; everything else becomes \r \n \t \xNN; cut to `max` bytes of input with a final "…".
+// ---- text
+
+// For bytes from the wire: printable ASCII stays, backslash becomes \\, everything else \r \n \t \xNN; cut to `max` bytes
+// of input with a final "…".
 [[nodiscard]] std::string escape_wire(std::string_view raw, size_t max);
+// For text of ours and of the configuration: valid UTF-8 without control characters stays, other bytes become \xNN; cut to
+// `max` bytes of input, at a character, with a final "…".
+[[nodiscard]] std::string clean_text(std::string_view text, size_t max);
+// "2026-11-22T22:01:37.396Z"
+[[nodiscard]] std::string utc_text(std::chrono::system_clock::time_point at);
 
 }  // namespace telltale::proxy

@@ -31,13 +31,18 @@ class IncidentSink final {
     bool push(Incident incident) noexcept;
     [[nodiscard]] uint64_t dropped() const noexcept;
     // Any thread; called back on the sink's thread with the groups, newest first, at most config.limits.incidents_kept.
+    // Never called back after stop().
     void list(std::function<void(std::vector<Entry>)> then);
-    // Writes what is queued and the pending summary lines, then joins; gives up after `patience`.
+    // Writes what is queued and the pending summary lines, then joins. Gives up after `patience`: a writer that hangs (a
+    // full pipe that nobody reads) then keeps its thread until it returns, and what was queued is lost and counted.
     void stop(std::chrono::milliseconds patience);
 
    private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;  // shared with the thread, which may outlive an impatient stop()
 };
+
+// One line to stdout through spdlog, as it is, flushed. A closed stdout is no error of ours: the line is lost.
+[[nodiscard]] std::function<void(const std::string&)> stdout_writer();
 
 }  // namespace telltale::proxy

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <array>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <tuple>
+#include <string_view>
 #include <vector>
 
 #include "sniff/cause.h"
@@ -40,6 +42,14 @@ struct IncidentKey {
 using ConnectionCounts =
     std::array<std::array<std::array<uint64_t, 3>, sniff::protocol_count>, sniff::protocol_count>;
 
+// Rows that one listener keeps of mismatches and of policy actions. Real traffic has a handful; whoever makes up more
+// is counted in one last row.
+inline constexpr size_t mismatch_rows_max = 256;
+inline constexpr size_t policy_action_rows_max = 16;
+inline constexpr MismatchKey mismatch_overflow = {sniff::Protocol::other, sniff::Protocol::other,
+                                                  sniff::Cause::unexplained, sniff::Role::unknown};
+inline constexpr std::string_view policy_action_overflow = "other/other";
+
 struct ListenerStats {
     ConnectionCounts connections{};  // [client protocol][upstream protocol][verdict], counted when the verdict latches
     std::map<MismatchKey, uint64_t> mismatches;
@@ -51,6 +61,11 @@ struct ListenerStats {
     Histogram upstream_connect;
     Histogram upstream_first_byte;
     Histogram verdict;
+
+    void count_connection(sniff::Protocol client, sniff::Protocol upstream, sniff::Verdict latched) noexcept;
+    void count_mismatch(const MismatchKey& key, uint64_t times = 1);
+    void count_incident(const IncidentKey& key);
+    void count_policy_action(std::string_view policy_and_action, uint64_t times = 1);
     void add(const ListenerStats& other);
 };
 

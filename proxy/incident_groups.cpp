@@ -1,0 +1,86 @@
+#include "proxy/incident_groups.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace telltale::proxy {
+
+IncidentGroups::IncidentGroups(const Limits& limits) : limits_(limits) {
+    limits_.groups_max = std::max<size_t>(limits_.groups_max, 1);
+}
+
+IncidentGroups::Line IncidentGroups::take_summary(Group& group) {
+    return {group.newest, std::exchange(group.untold, Repeats())};
+}
+
+std::optional<IncidentGroups::Line> IncidentGroups::make_room() {
+    if (groups_.size() < limits_.groups_max) return std::nullopt;
+    Group& oldest = groups_.back();
+    std::optional<Line> summary;
+    if (oldest.untold.count > 0) summary = take_summary(oldest);
+    by_key_.erase(group_key(oldest.newest));
+    groups_.pop_back();
+    return summary;
+}
+
+void IncidentGroups::open_group(std::string key, Incident incident, Time now) {
+    Group group;
+    group.first = incident.at;
+    group.newest = std::move(incident);
+    group.count = 1;
+    group.line_allowed_at = now + limits_.interval;
+    groups_.push_front(std::move(group));
+    by_key_.emplace(std::move(key), groups_.begin());
+}
+
+std::vector<IncidentGroups::Line> IncidentGroups::add(Incident incident, Time now) {
+    std::vector<Line> lines;
+    std::string key = group_key(incident);
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) {
+        if (auto summary = make_room()) lines.push_back(std::move(*summary));
+        lines.push_back({incident, std::nullopt});
+        open_group(std::move(key), std::move(incident), now);
+        return lines;
+    }
+    groups_.splice(groups_.begin(), groups_, found->second);
+    Group& group = groups_.front();
+    ++group.count;
+    if (++group.untold.count == 1) group.untold.first = incident.at;
+    group.untold.last = incident.at;
+    group.newest = std::move(incident);
+    if (now >= group.line_allowed_at) {
+        group.line_allowed_at = now + limits_.interval;
+        lines.push_back(take_summary(group));
+    }
+    return lines;
+}
+
+std::vector<IncidentGroups::Line> IncidentGroups::flush_due(Time now) {
+    std::vector<Line> lines;
+    for (Group& group : groups_) {
+        if (group.untold.count == 0 || now < group.line_allowed_at) continue;
+        group.line_allowed_at = now + limits_.interval;
+        lines.push_back(take_summary(group));
+    }
+    return lines;
+}
+
+std::vector<IncidentGroups::Line> IncidentGroups::flush_all() {
+    std::vector<Line> lines;
+    for (Group& group : groups_) {
+        if (group.untold.count > 0) lines.push_back(take_summary(group));
+    }
+    return lines;
+}
+
+std::optional<IncidentGroups::Time> IncidentGroups::next_due() const {
+    std::optional<Time> due;
+    for (const Group& group : groups_) {
+        if (group.untold.count == 0) continue;
+        if (!due || group.line_allowed_at < *due) due = group.line_allowed_at;
+    }
+    return due;
+}
+
+}  // namespace telltale::proxy

@@ -4,8 +4,12 @@
 
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
+#include <prometheus/metric_type.h>
 
+#include <cstddef>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -19,6 +23,23 @@ struct MetricsInput {
     ProcessStats process;
     std::string version, commit;
 };
+
+// THE TABLE: one row per metric. Adding one: a row here, its samples in metrics.cpp, a line in docs/metrics.md.
+struct MetricInfo {
+    std::string_view name;
+    std::string_view help;
+    prometheus::MetricType type;
+    std::string_view labels;  // "listener, side"; "" for none
+};
+[[nodiscard]] std::span<const MetricInfo> metric_table() noexcept;
+
+// The most series that one listener can ever have, whatever its peers send: the enums' sizes and the row limits of stats.h.
+inline constexpr size_t histogram_series = latency_bounds.size() + 3;  // buckets with +Inf, sum, count
+inline constexpr size_t series_per_listener_max =
+    sniff::protocol_count * sniff::protocol_count * sniff::verdict_names.size() +  // connections
+    mismatch_rows_max + sniff::cause_count * sniff::hop_position_count +           // mismatches, incidents
+    1 + sniff::side_names.size() + 3 * histogram_series + policy_action_rows_max;
+static_assert(series_per_listener_max <= 2000);
 
 // Collect() of a given snapshot.
 class MetricsCollector final : public prometheus::Collectable {

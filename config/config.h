@@ -1,22 +1,25 @@
-// What can be configured, with its defaults. Plain values, immutable after load; docs/configuration.md lists each key.
-// No behaviour here: config/load.h fills it, proxy/ reads it.
+// What can be configured, with its defaults. Plain values, immutable after load; no behaviour here:
+// config/load.h fills it, proxy/ reads it. A new key is a field here, a row in config/keys.cpp, a
+// test and a line in docs/configuration.md.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sniff/protocol.h"
 
 namespace telltale::config {
 
-// An address as written: "0.0.0.0:15260", "[::1]:15260", ":15260" (all addresses, v4 and v6), "group-rpc-service:10260",
-// "unix:/run/app.sock", "unix:@abstract".
+// An address as written: "0.0.0.0:15260", "[::1]:15260", ":15260" (all addresses, v4 and v6),
+// "group-rpc-service:10260", "unix:/run/app.sock", "unix:@abstract".
 struct Address {
-    std::string host;       // empty: all addresses (listen only)
-    uint16_t port = 0;      // 0: any free port (listen only)
-    std::string unix_path;  // not empty: a Unix socket; host and port are unused. '@' first: abstract name
+    std::string host;            // empty: all addresses (listen only)
+    uint16_t port = 0;           // 0: any free port (listen only)
+    std::string unix_path = {};  // not empty: a Unix socket; '@' first: abstract name
 
     [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
     [[nodiscard]] std::string text() const;
@@ -24,6 +27,7 @@ struct Address {
 };
 
 enum class Policy : uint8_t { observe };
+inline constexpr std::array<std::string_view, 1> policy_names = {"observe"};
 
 struct Listener {
     std::string name;
@@ -32,29 +36,33 @@ struct Listener {
     sniff::Expect expect = sniff::Expect::any;
     Address upstream;
     Policy on_mismatch = Policy::observe;
+    friend bool operator==(const Listener&, const Listener&) = default;
 };
 
 struct Service {  // one row of the registry
     std::string name;
-    uint16_t grpc = 0;     // 0: none
-    uint16_t metrics = 0;  // 0: none
-    std::vector<std::string> addresses;  // IP addresses known to belong to it; may be empty
-    std::string source;                  // "openim data set" or "configuration"
+    uint16_t grpc = 0;                     // 0: none
+    uint16_t metrics = 0;                  // 0: none
+    std::vector<std::string> addresses;    // IP addresses known to belong to it; may be empty
+    std::string source = "configuration";  // who says so: also "openim data set"
+    friend bool operator==(const Service&, const Service&) = default;
 };
 
 struct Timeouts {
     std::chrono::milliseconds connect{5000};
-    std::chrono::milliseconds idle{0};             // 0: never; a gRPC connection may be idle for days
+    std::chrono::milliseconds idle{0};  // 0: never; a gRPC connection may be idle for days
     std::chrono::milliseconds half_closed{900000};  // one side ended, the other silent
-    std::chrono::milliseconds drain{30000};        // SIGTERM: how long open connections may go on
-    std::chrono::milliseconds drain_delay{0};      // SIGTERM: how long to go on accepting while not ready
+    std::chrono::milliseconds drain{30000};         // SIGTERM: how long open connections may go on
+    std::chrono::milliseconds drain_delay{0};       // SIGTERM: how long to accept while not ready
+    friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 
 struct Sniff {
-    uint32_t window_bytes = 16384;                    // kept per side while undecided
-    std::chrono::milliseconds preface_hold{500};      // a begun HTTP/2 preface waits this long for its next byte
-    std::chrono::milliseconds settle{100};            // after a mismatch: time for the rest of the answer's head
-    std::chrono::milliseconds silent_after{5000};     // the client spoke and nothing came back
+    uint32_t window_bytes = 16384;                // kept per side while undecided
+    std::chrono::milliseconds preface_hold{500};  // how long a begun preface waits to be whole
+    std::chrono::milliseconds settle{100};  // after a mismatch: for the rest of the answer's head
+    std::chrono::milliseconds silent_after{5000};  // the client spoke and nothing came back
+    friend bool operator==(const Sniff&, const Sniff&) = default;
 };
 
 struct Limits {
@@ -62,19 +70,26 @@ struct Limits {
     uint32_t incident_queue = 1024;  // records waiting for the log; more are dropped and counted
     uint32_t incidents_kept = 200;   // shown by /incidents
     uint64_t buffered_bytes = 64U << 20U;  // lent to slow readers, all connections together
+    friend bool operator==(const Limits&, const Limits&) = default;
 };
 
-enum class LogFormat : uint8_t { automatic, plain, json };  // automatic: plain on a terminal, JSON otherwise
+// automatic: plain on a terminal, JSON otherwise.
+enum class LogFormat : uint8_t { automatic, plain, json };
 enum class LogLevel : uint8_t { debug, info, warning, error };
+inline constexpr std::array<std::string_view, 3> log_format_names = {"automatic", "plain", "json"};
+inline constexpr std::array<std::string_view, 4> log_level_names = {"debug", "info", "warning",
+                                                                    "error"};
 
 struct Log {
     LogFormat format = LogFormat::automatic;
     LogLevel level = LogLevel::info;
+    friend bool operator==(const Log&, const Log&) = default;
 };
 
 struct Node {
-    std::string name;  // default: the host name
-    std::string namespace_;
+    std::string name;        // default: $POD_NAME; empty: the caller puts the host name in
+    std::string namespace_;  // default: $POD_NAMESPACE
+    friend bool operator==(const Node&, const Node&) = default;
 };
 
 struct Config {
@@ -88,7 +103,9 @@ struct Config {
     Sniff sniff;
     Limits limits;
     Log log;
-    std::string runbook_url = "https://github.com/telltale-proxy/telltale/blob/main/docs/runbook.md";
+    std::string runbook_url =
+        "https://github.com/telltale-proxy/telltale/blob/main/docs/runbook.md";
+    friend bool operator==(const Config&, const Config&) = default;
 };
 
 }  // namespace telltale::config

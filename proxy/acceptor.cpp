@@ -1,0 +1,205 @@
+#include "proxy/acceptor.h"
+
+#include <netinet/in.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "proxy/options.h"
+#include "proxy/runtime.h"
+
+namespace telltale::proxy {
+
+namespace {
+
+// One wake-up takes at most so many, so that the sessions of this worker go on meanwhile.
+constexpr int batch_max = 16;
+constexpr std::chrono::milliseconds pause_time{200};
+constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
+
+[[noreturn]] void fail(const std::string& listener, const config::Address& address,
+                       const std::string& what, int error) {
+    std::string text = "listener " + listener + " can't listen on " + address.text() + ": " + what +
+                       ": " + std::strerror(error);
+    if (error == EADDRINUSE) text += "; stop the process that has it or choose another address";
+    if (error == EACCES) text += "; ports below 1024 need the capability NET_BIND_SERVICE";
+    if (error == EADDRNOTAVAIL) text += "; no interface of this host has that address";
+    throw StartError(text);
+}
+
+UniqueFd open_socket(int family) {
+    return UniqueFd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+// A path that another process left behind refuses connections; one that is served must not be taken away.
+void remove_stale_path(const Endpoint& endpoint, const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+    const UniqueFd probe = open_socket(AF_UNIX);
+    const int connected = ::connect(probe.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+    if (connected != 0 && errno == ECONNREFUSED) ::unlink(path.c_str());
+}
+
+Endpoint bound_endpoint(int fd) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+    return {&storage, size};
+}
+
+bool try_bind(UniqueFd& fd, const Endpoint& endpoint, bool dual_stack) {
+    fd = open_socket(endpoint.protocol().family());
+    if (!fd.is_open()) return false;
+    if (endpoint.protocol().family() != AF_UNIX) {
+        const ErrorCode reuse = set_reuse_address(fd.get());
+        const ErrorCode no_delay = set_no_delay(fd.get());
+        static_cast<void>(reuse);     // a restart would have to wait
+        static_cast<void>(no_delay);  // small messages would be slower
+    }
+    if (endpoint.protocol().family() == AF_INET6) {
+        const int v6_only = dual_stack ? 0 : 1;
+        ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+    }
+    return ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0;
+}
+
+}  // namespace
+
+ListeningSocket::ListeningSocket(const std::string& listener_name, const config::Address& address) {
+    const bool all = !address.is_unix() && address.host.empty();
+    bool bound = false;
+    if (all) {
+        const auto any6 = asio::ip::tcp::endpoint(asio::ip::address_v6::any(), address.port);
+        bound = try_bind(fd_, Endpoint(any6), true);
+        if (!bound && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+            const auto any4 = asio::ip::tcp::endpoint(asio::ip::address_v4::any(), address.port);
+            bound = try_bind(fd_, Endpoint(any4), false);
+        }
+    } else {
+        const auto endpoint = numeric_endpoint(address);
+        if (!endpoint) {
+            throw StartError("listener " + listener_name + " can't listen on " + address.text() +
+                             ": it is a name; give an IP address of this host or \":port\"");
+        }
+        if (address.is_unix() && address.unix_path[0] != '@') {
+            remove_stale_path(*endpoint, address.unix_path);
+        }
+        bound = try_bind(fd_, *endpoint, false);
+        if (bound && address.is_unix() && address.unix_path[0] != '@') unix_path_ = address.unix_path;
+    }
+    if (!bound) fail(listener_name, address, "bind", errno);
+    if (::listen(fd_.get(), backlog) != 0) fail(listener_name, address, "listen", errno);
+    bound_ = bound_endpoint(fd_.get());
+}
+
+ListeningSocket::~ListeningSocket() { close(); }
+
+void ListeningSocket::close() noexcept {
+    if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+    unix_path_.clear();
+    fd_.reset();
+}
+
+Acceptor::Acceptor(asio::io_context& context, ListeningSocket& socket, std::string name,
+                   Limits limits, Accepted accepted, std::atomic<uint64_t>& paused_total)
+    : context_(context),
+      socket_(socket),
+      name_(std::move(name)),
+      limits_(std::move(limits)),
+      accepted_(std::move(accepted)),
+      paused_total_(paused_total),
+      readiness_(context),
+      timer_(context) {}
+
+Acceptor::~Acceptor() {
+    if (readiness_.is_open()) static_cast<void>(readiness_.release());
+}
+
+void Acceptor::start() {
+    readiness_.assign(socket_.fd());
+    wait();
+}
+
+void Acceptor::stop() {
+    if (stopped_) return;
+    stopped_ = true;
+    timer_.cancel();
+    if (readiness_.is_open()) static_cast<void>(readiness_.release());
+    while (accept_one() == Step::again) {
+    }
+    socket_.close();
+}
+
+void Acceptor::wait() {
+    readiness_.async_wait(asio::posix::descriptor_base::wait_read, [this](const ErrorCode& error) {
+        if (!error && !stopped_) accept_batch();
+    });
+}
+
+void Acceptor::accept_batch() {
+    for (int taken = 0; taken < batch_max; ++taken) {
+        if (full()) {
+            pause("the connection limit of " + std::to_string(limits_.connections_max) + " is reached");
+            return;
+        }
+        const Step step = accept_one();
+        if (step == Step::pause) {
+            pause(std::strerror(errno));
+            return;
+        }
+        if (step == Step::wait) break;
+    }
+    paused_ = false;
+    wait();
+}
+
+Acceptor::Step Acceptor::accept_one() {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    UniqueFd fd(::accept4(socket_.fd(), reinterpret_cast<sockaddr*>(&peer), &size,
+                          SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.is_open()) {
+        accepted_(std::move(fd), PeerAddress(reinterpret_cast<const sockaddr*>(&peer), size));
+        return Step::again;
+    }
+    switch (errno) {
+        case EAGAIN:
+            return Step::wait;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+            return Step::pause;
+        default:  // the peer left before it was accepted (ECONNABORTED, EPROTO, network errors of accept(2))
+            return Step::again;
+    }
+}
+
+bool Acceptor::full() const {
+    const uint32_t open = limits_.open_connections();
+    // Once full, it stays closed until one in ten has left: no flapping at the limit.
+    const uint32_t resume_at = limits_.connections_max - limits_.connections_max / 10;
+    return open >= (paused_ ? resume_at : limits_.connections_max);
+}
+
+void Acceptor::pause(const std::string& why) {
+    if (!paused_) {
+        paused_ = true;
+        paused_total_.fetch_add(1, std::memory_order_relaxed);
+        spdlog::warn("listener {} stops accepting for a while: {}; clients wait in the backlog", name_, why);
+    }
+    timer_.expires_after(pause_time);
+    timer_.async_wait([this](const ErrorCode& error) {
+        if (!error && !stopped_) accept_batch();
+    });
+}
+
+}  // namespace telltale::proxy

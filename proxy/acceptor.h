@@ -1,0 +1,78 @@
+// One listening socket: binds, accepts in small batches, pauses when the process has no descriptors left or the connection
+// limit is reached, and drains its backlog before it closes. Hands each accepted descriptor on; knows nothing of sessions.
+#pragma once
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+#include "proxy/endpoint.h"
+#include "proxy/net.h"
+#include "proxy/unique_fd.h"
+
+namespace telltale::proxy {
+
+// A bound and listening socket. ":port" binds IPv6 with v6only off, so that it takes IPv4 too; where the kernel has no IPv6,
+// IPv4 alone. Throws StartError with one clear sentence.
+class ListeningSocket final {
+   public:
+    ListeningSocket(const std::string& listener_name, const config::Address& address);
+    ~ListeningSocket();  // removes its own Unix path
+    ListeningSocket(const ListeningSocket&) = delete;
+    ListeningSocket& operator=(const ListeningSocket&) = delete;
+
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    [[nodiscard]] const Endpoint& bound() const noexcept { return bound_; }
+    void close() noexcept;
+
+   private:
+    UniqueFd fd_;
+    Endpoint bound_;
+    std::string unix_path_;  // to remove; empty for TCP and abstract names
+};
+
+class Acceptor final {
+   public:
+    struct Limits {
+        std::function<uint32_t()> open_connections;
+        uint32_t connections_max = 0;
+    };
+    using Accepted = std::function<void(UniqueFd fd, const PeerAddress& peer)>;
+
+    Acceptor(asio::io_context& context, ListeningSocket& socket, std::string name, Limits limits,
+             Accepted accepted, std::atomic<uint64_t>& paused_total);
+    ~Acceptor();
+    Acceptor(const Acceptor&) = delete;
+    Acceptor& operator=(const Acceptor&) = delete;
+
+    void start();
+    // Takes what is in the backlog, then closes the listening socket: closing at once would reset those connections.
+    void stop();
+
+   private:
+    enum class Step : uint8_t { again, wait, pause };
+    void wait();
+    void accept_batch();
+    [[nodiscard]] Step accept_one();
+    void pause(const std::string& why);
+    [[nodiscard]] bool full() const;
+
+    asio::io_context& context_;
+    ListeningSocket& socket_;
+    std::string name_;
+    Limits limits_;
+    Accepted accepted_;
+    std::atomic<uint64_t>& paused_total_;
+    bool stopped_ = false;
+    bool paused_ = false;  // in an episode: told once
+    asio::posix::basic_stream_descriptor<Executor> readiness_;
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, Executor>
+        timer_;
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,47 @@
+// Where a listener's connections go, as one worker sees it: the endpoints of the configured upstream, resolved when needed and
+// kept for a short time. Numeric addresses and Unix paths need no resolver and are answered at once.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "proxy/net.h"
+
+namespace telltale::proxy {
+
+struct ResolvedUpstream {
+    std::vector<Endpoint> endpoints;  // in the order to try
+    std::vector<bool> loops;          // same index: dialling it would reach this process again
+    ErrorCode error;                  // of the resolver
+};
+
+// What the process itself listens on; filled once before the workers start.
+struct OwnAddresses {
+    std::vector<Endpoint> bound;
+    std::vector<Endpoint> local;
+};
+
+class Route final {
+   public:
+    using Ready = std::function<void(const ResolvedUpstream&)>;
+
+    Route(asio::io_context& context, const config::Address& upstream, const OwnAddresses& own);
+    ~Route();
+    Route(const Route&) = delete;
+    Route& operator=(const Route&) = delete;
+
+    // The present answer, or nullptr while it must be asked for.
+    [[nodiscard]] const ResolvedUpstream* current() const noexcept;
+    // Calls back when there is an answer; one question is under way at a time, all who wait share it.
+    void resolve(Ready ready);
+
+   private:
+    struct Lookup;
+    std::shared_ptr<Lookup> lookup_;
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,130 @@
+// One connection through a worker: two legs, two pumps, one conversation, one ending. Connects to the upstream at once, lets
+// the conversation see every byte, counts the verdict, reports at most one incident, and ends exactly once.
+//
+// Kept alive by its pending operations and by the worker's list; everything runs on the worker's thread.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "proxy/deadlines.h"
+#include "proxy/endpoint.h"
+#include "proxy/net.h"
+#include "proxy/pump.h"
+#include "proxy/route.h"
+#include "proxy/stats.h"
+#include "sniff/conversation.h"
+#include "sniff/evidence.h"
+
+namespace telltale::proxy {
+
+class Worker;
+
+struct SessionTag;
+using SessionLink = boost::intrusive::list_base_hook<boost::intrusive::tag<SessionTag>>;
+
+class Session final
+    : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
+      public SessionLink,
+      public DeadlineHook {
+   public:
+    Session(Worker& worker, size_t listener, uint64_t id, Socket client, PeerAddress peer);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    void start();
+    void on_deadline(TimeMs now);
+    // The drain deadline has passed: both legs are cut, the record says proxy_shutdown.
+    void abort();
+
+    [[nodiscard]] bool is_done() const noexcept { return state_ == State::done; }
+    [[nodiscard]] size_t listener_index() const noexcept { return listener_; }
+    [[nodiscard]] ConnectionRow row(TimeMs now) const;
+
+    // ---- what the pumps ask and tell
+    [[nodiscard]] boost::intrusive_ptr<Session> ref() noexcept { return this; }
+    [[nodiscard]] LentBuffer borrow_buffer() noexcept;
+    // Whether what came from `side` may go out now: the other leg is up, no preface is being held.
+    [[nodiscard]] bool may_write(sniff::Side side) const noexcept;
+    // Whether to read on while nothing may go out: only a preface that is not whole yet.
+    [[nodiscard]] bool wants_more(sniff::Side side) const noexcept;
+    void on_bytes(sniff::Side side, sniff::Bytes bytes) noexcept;
+    void on_eof(sniff::Side side);
+    void on_read_error(sniff::Side side, const ErrorCode& error);
+    void after_read();
+    void on_progress() noexcept;
+    // All that `side` sent before its FIN is written: pass the FIN on.
+    void on_direction_finished(sniff::Side side);
+    // All that `side` sent before its error is written: pass the reset on.
+    void on_read_failed(sniff::Side side, const ErrorCode& error);
+    // Writing what came from `side` failed: the other leg is broken, but may still have an answer to read.
+    void on_write_failed(sniff::Side side, const ErrorCode& error);
+
+   private:
+    enum class State : uint8_t { connecting, giving_up, relaying, resetting, done };
+
+    void find_upstream();
+    void on_resolved(const ResolvedUpstream& upstream);
+    void connect_next();
+    void on_connect(ErrorCode error);
+    void attempt_failed(int error);
+    void give_up(sniff::Outcome outcome);
+    void relay();
+
+    void pass_reset();
+    void end();
+    void observe(sniff::Millis now);
+    void count_verdict(sniff::Millis now);
+    void diagnose(sniff::Millis now);
+    [[nodiscard]] bool deserves_diagnosis_at_end() const noexcept;
+    [[nodiscard]] sniff::Evidence evidence(sniff::Millis now) const;
+    [[nodiscard]] sniff::Protocol upstream_protocol() const noexcept;
+    void note_ending(std::optional<sniff::Side> side, sniff::Operation operation,
+                     sniff::EndKind kind, int error) noexcept;
+    [[nodiscard]] sniff::Phase phase() const noexcept;
+    [[nodiscard]] sniff::Millis age(TimeMs now) const noexcept { return now - accepted_ms_; }
+    void schedule(TimeMs now) noexcept;
+    [[nodiscard]] TimeMs next_due(TimeMs now) const noexcept;
+    [[nodiscard]] bool holds_preface() const noexcept;
+
+    Worker& worker_;
+    const size_t listener_;
+    const uint64_t id_;
+    State state_ = State::connecting;
+    bool connect_timed_out_ = false;
+    bool hold_over_ = false;
+    bool counted_ = false;
+    bool diagnosed_ = false;
+    bool upstream_answered_ = false;
+    std::array<bool, 2> finished_{};      // FIN passed on, by the side that sent it
+    std::array<bool, 2> write_failed_{};  // by the leg that was written to
+    sniff::Outcome outcome_ = sniff::Outcome::connecting;
+    sniff::Cause cause_ = sniff::Cause::fine;
+    size_t next_endpoint_ = 0;
+    TimeMs accepted_ms_;
+    int64_t accepted_ns_;
+    TimeMs last_activity_ms_;
+    TimeMs give_up_at_ms_ = 0;
+    TimeMs attempt_until_ms_ = 0;
+    TimeMs reset_until_ms_ = 0;
+    int64_t connected_ns_ = 0;
+    std::array<uint64_t, 2> bytes_{};
+    sniff::Ending ending_;
+    PeerAddress client_address_;
+    PeerAddress upstream_address_;
+    std::unique_ptr<std::vector<sniff::ConnectAttempt>> failed_attempts_;
+    std::unique_ptr<std::string> resolve_error_;
+    Socket client_;
+    Socket upstream_;
+    sniff::Conversation conversation_;
+    Pump from_client_;
+    Pump from_upstream_;
+};
+
+}  // namespace telltale::proxy

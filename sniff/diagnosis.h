@@ -27,7 +27,7 @@ struct Diagnosis {
     Hop hop;
     std::string explanation;  // one sentence: who answered what, and which hop that is; wire text escaped and cut
     std::string fix;          // what to change, naming the concrete thing
-    std::string_view envoy_flag;  // the Envoy response flag people grep for: UPE, DPE, UF, UC, UT, NR or ""
+    std::string_view envoy_flag;  // the Envoy response flag people grep for: UPE, DPE, UF, UC, UT, DF, UH or ""
 };
 
 [[nodiscard]] Diagnosis diagnose(const Evidence& evidence);

@@ -1,0 +1,81 @@
+#include "sniff/diagnosis.h"
+
+#include "sniff/facts.h"
+#include "sniff/fingerprint.h"
+#include "sniff/hop.h"
+#include "sniff/rules.h"
+#include "sniff/sentences.h"
+
+namespace telltale::sniff {
+namespace {
+
+// The response flag that Envoy's access log would show for the same fault.
+std::string_view envoy_flag_of(Cause cause) {
+    switch (cause) {
+        case Cause::metrics_port:
+        case Cause::http1_proxy:
+        case Cause::http1_application:
+        case Cause::forward_proxy:
+        case Cause::tls_required:
+        case Cause::alpn_without_h2:
+        case Cause::http2_not_grpc:
+        case Cause::other_protocol:
+        case Cause::stale_endpoint:
+            return "UPE";
+        case Cause::plaintext_upstream:  // Envoy's own TLS handshake fails: the connect fails
+        case Cause::refused:
+        case Cause::connect_timeout:
+        case Cause::unreachable:
+            return "UF";
+        case Cause::dns_failure:
+            return "DF";
+        case Cause::no_endpoints:
+            return "UH";
+        case Cause::closed_before_preface:
+        case Cause::reset_before_preface:
+            return "UC";
+        case Cause::silent_upstream:
+            return "UT";
+        case Cause::metrics_scraper:
+        case Cause::health_probe:
+        case Cause::http1_client:
+        case Cause::downgraded_by_proxy:
+        case Cause::tls_client:
+            return "DPE";
+        case Cause::loop:
+        case Cause::proxy_limit:
+        case Cause::proxy_shutdown:
+        case Cause::unexplained:
+        case Cause::fine:
+            break;
+    }
+    return "";
+}
+
+// A stale endpoint that only refused the connection is a failed connect for Envoy, and one that
+// hung up a closed one.
+std::string_view envoy_flag_of(const Rule& rule, const FactSet& facts) {
+    if (rule.cause == Cause::stale_endpoint && facts.has(Fact::refused)) return "UF";
+    const bool hung_up =
+        rule.cause != Cause::closed_before_preface && facts.has(Fact::upstream_hung_up);
+    if (rule.position == HopPosition::upstream && hung_up) return "UC";
+    return envoy_flag_of(rule.cause);
+}
+
+}  // namespace
+
+Diagnosis diagnose(const Evidence& evidence) {
+    const Fingerprint software = fingerprint(evidence.upstream);
+    const FactSet facts = find_facts(evidence, software);
+    const Rule& rule = first_match(facts);
+    const Findings findings{.e = evidence, .facts = facts, .software = software};
+    Sentences sentences = write_sentences(rule.cause, findings);
+    return {.cause = rule.cause,
+            .confidence = rule.confidence,
+            .hop = name_hop(rule, findings),
+            .explanation = std::move(sentences.explanation),
+            .fix = std::move(sentences.fix),
+            .envoy_flag = envoy_flag_of(rule, facts)};
+}
+
+}  // namespace telltale::sniff

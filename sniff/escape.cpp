@@ -1,0 +1,66 @@
+#include "sniff/escape.h"
+
+#include <array>
+
+namespace telltale::sniff {
+namespace {
+
+enum class Quotes : bool { keep, escape };
+
+void append_hex(std::string& out, unsigned char byte) {
+    static constexpr std::array<char, 16> digits = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                                    '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+    out += "\\x";
+    out += digits[byte >> 4U];
+    out += digits[byte & 0x0fU];
+}
+
+void append_escaped(std::string& out, char c, Quotes quotes) {
+    switch (c) {
+        case '\r':
+            out += "\\r";
+            return;
+        case '\n':
+            out += "\\n";
+            return;
+        case '\t':
+            out += "\\t";
+            return;
+        case '\\':
+            out += "\\\\";
+            return;
+        default:
+            break;
+    }
+    if (c == '"' && quotes == Quotes::escape) {
+        out += "\\\"";
+        return;
+    }
+    if (c >= 0x20 && c < 0x7f) {
+        out += c;
+        return;
+    }
+    append_hex(out, static_cast<unsigned char>(c));
+}
+
+void append_all(std::string& out, std::string_view raw, size_t max, Quotes quotes) {
+    for (const char c : raw.substr(0, max)) append_escaped(out, c, quotes);
+    if (raw.size() > max) out += "…";
+}
+
+}  // namespace
+
+std::string escape_wire(std::string_view raw, size_t max) {
+    std::string out;
+    append_all(out, raw, max, Quotes::keep);
+    return out;
+}
+
+std::string quote_wire(std::string_view raw, size_t max) {
+    std::string out = "\"";
+    append_all(out, raw, max, Quotes::escape);
+    out += '"';
+    return out;
+}
+
+}  // namespace telltale::sniff

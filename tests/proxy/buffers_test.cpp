@@ -1,0 +1,59 @@
+#include "proxy/buffers.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+#include <vector>
+
+namespace telltale::proxy {
+namespace {
+
+TEST(BufferPool, lends_up_to_its_limit_and_then_answers_empty) {
+    BufferPool pool(3 * BufferPool::buffer_bytes);
+    std::vector<LentBuffer> lent;
+    for (int i = 0; i < 3; ++i) lent.push_back(pool.borrow());
+    EXPECT_TRUE(lent.back());
+    EXPECT_FALSE(pool.borrow());
+    lent.pop_back();
+    EXPECT_TRUE(pool.borrow());
+}
+
+TEST(BufferPool, takes_a_buffer_back_when_its_holder_dies_and_lends_it_again) {
+    BufferPool pool(BufferPool::buffer_bytes);
+    const uint8_t* first = nullptr;
+    {
+        LentBuffer buffer = pool.borrow();
+        first = buffer.data();
+        EXPECT_EQ(pool.lent(), 1U);
+    }
+    EXPECT_EQ(pool.lent(), 0U);
+    EXPECT_EQ(pool.borrow().data(), first);
+}
+
+TEST(BufferPool, keeps_only_two_free_buffers) {
+    BufferPool pool(8 * BufferPool::buffer_bytes);
+    {
+        std::vector<LentBuffer> lent;
+        for (int i = 0; i < 8; ++i) lent.push_back(pool.borrow());
+    }
+    EXPECT_EQ(pool.free(), 2U);
+}
+
+TEST(BufferPool, gives_back_once_although_moved_and_given_back_twice) {
+    BufferPool pool(2 * BufferPool::buffer_bytes);
+    LentBuffer a = pool.borrow();
+    LentBuffer b = pool.borrow();
+    b = std::move(a);
+    EXPECT_EQ(pool.lent(), 1U);
+    b.give_back();
+    b.give_back();
+    EXPECT_EQ(pool.lent(), 0U);
+}
+
+TEST(BufferPool, lends_at_least_one_buffer_whatever_the_limit) {
+    BufferPool pool(1);
+    EXPECT_TRUE(pool.borrow());
+}
+
+}  // namespace
+}  // namespace telltale::proxy

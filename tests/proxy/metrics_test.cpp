@@ -1,0 +1,265 @@
+#include "proxy/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace telltale::proxy {
+namespace {
+
+std::string file_text(const std::string& path) {
+    std::ifstream file(std::string(TELLTALE_SOURCE) + "/" + path);
+    EXPECT_TRUE(file.is_open()) << path;
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+config::Config two_listeners() {
+    config::Config config;
+    config.listeners.resize(2);
+    config.listeners[0].name = "group-rpc";
+    config.listeners[1].name = "outbound";
+    config.listeners[1].direction = sniff::Direction::outbound;
+    return config;
+}
+
+MetricsInput input_of(const config::Config& config) {
+    MetricsInput input;
+    input.config = &config;
+    input.listeners.resize(config.listeners.size());
+    input.version = "0.1.0";
+    input.commit = "abc1234";
+    return input;
+}
+
+// Lines without comments.
+std::vector<std::string> samples(const std::string& text) {
+    std::vector<std::string> out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with('#')) out.push_back(line);
+    }
+    return out;
+}
+
+std::vector<std::string> samples_of(const std::string& text, const std::string& name) {
+    auto all = samples(text);
+    std::erase_if(all, [&](const std::string& line) {
+        return !line.starts_with(name) || (line[name.size()] != '{' && line[name.size()] != ' ');
+    });
+    return all;
+}
+
+TEST(Metrics, names_helps_and_types_are_the_golden_ones) {
+    const auto config = two_listeners();
+    std::istringstream lines(render_metrics(input_of(config)));
+    std::string comments;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with('#')) comments += line + "\n";
+    }
+    EXPECT_EQ(comments, file_text("tests/golden/metrics.txt"));
+}
+
+TEST(Metrics, renders_the_families_of_the_table_in_its_order) {
+    const auto config = two_listeners();
+    const auto families = MetricsCollector(input_of(config)).Collect();
+    const auto table = metric_table();
+    ASSERT_EQ(families.size(), table.size());
+    for (size_t i = 0; i < table.size(); ++i) {
+        EXPECT_EQ(families[i].name, table[i].name);
+        EXPECT_EQ(families[i].help, table[i].help);
+        EXPECT_EQ(families[i].type, table[i].type);
+    }
+}
+
+TEST(Metrics, has_gauges_bytes_and_histograms_of_every_listener_from_the_start) {
+    const auto config = two_listeners();
+    const std::string text = render_metrics(input_of(config));
+    EXPECT_EQ(samples_of(text, "telltale_connections_active"),
+              (std::vector<std::string>{R"(telltale_connections_active{listener="group-rpc"} 0)",
+                                        R"(telltale_connections_active{listener="outbound"} 0)"}));
+    EXPECT_EQ(samples_of(text, "telltale_bytes_total").size(), 4U);
+    EXPECT_EQ(samples_of(text, "telltale_verdict_seconds_count").size(), 2U);
+    EXPECT_TRUE(samples_of(text, "telltale_connections_total").empty());
+    EXPECT_TRUE(samples_of(text, "telltale_mismatches_total").empty());
+    EXPECT_EQ(
+        samples_of(text, "telltale_build_info"),
+        (std::vector<std::string>{R"(telltale_build_info{version="0.1.0",commit="abc1234"} 1)"}));
+    EXPECT_EQ(samples_of(text, "telltale_config_last_reload_successful"),
+              (std::vector<std::string>{"telltale_config_last_reload_successful 1"}));
+}
+
+TEST(Metrics, counts_the_documented_incident) {
+    const auto config = two_listeners();
+    auto input = input_of(config);
+    auto& stats = input.listeners[1];
+    stats.count_connection(sniff::Protocol::http2, sniff::Protocol::http1,
+                           sniff::Verdict::mismatch);
+    stats.count_mismatch({sniff::Protocol::http2, sniff::Protocol::http1,
+                          sniff::Cause::metrics_port, sniff::Role::metrics});
+    stats.count_incident({sniff::Cause::metrics_port, sniff::HopPosition::upstream});
+    stats.count_policy_action("observe/forwarded");
+    stats.bytes = {93, 103};
+    input.process.incident_records_dropped = 7;
+    input.process.config_reloads_failed = 2;
+    const auto all = samples(render_metrics(input));
+    for (
+        const char* expected :
+        {R"(telltale_connections_total{listener="outbound",direction="outbound",client_protocol="http/2",upstream_protocol="http/1",verdict="mismatch"} 1)",
+         R"(telltale_mismatches_total{listener="outbound",direction="outbound",client_protocol="http/2",upstream_protocol="http/1",cause="metrics_port",hop_role="metrics"} 1)",
+         R"(telltale_incidents_total{listener="outbound",direction="outbound",cause="metrics_port",hop="upstream"} 1)",
+         R"(telltale_policy_actions_total{listener="outbound",policy="observe",action="forwarded"} 1)",
+         R"(telltale_bytes_total{listener="outbound",side="client"} 93)",
+         R"(telltale_bytes_total{listener="outbound",side="upstream"} 103)",
+         R"(telltale_config_reloads_total{result="success"} 0)",
+         R"(telltale_config_reloads_total{result="failure"} 2)",
+         "telltale_incident_records_dropped_total 7"}) {
+        EXPECT_EQ(std::count(all.begin(), all.end(), expected), 1) << expected;
+    }
+}
+
+TEST(Metrics, buckets_are_cumulative_and_end_in_infinity) {
+    const auto config = two_listeners();
+    auto input = input_of(config);
+    input.listeners[0].upstream_connect.observe(0.0002);
+    input.listeners[0].upstream_connect.observe(0.3);
+    input.listeners[0].upstream_connect.observe(9);
+    const std::string text = render_metrics(input);
+    const std::string bucket =
+        R"(telltale_upstream_connect_seconds_bucket{listener="group-rpc",le=")";
+    for (const char* expected : {"0.0001\"} 0\n", "0.00025\"} 1\n", "0.1\"} 1\n", "0.5\"} 2\n",
+                                 "5\"} 2\n", "+Inf\"} 3\n"}) {
+        EXPECT_NE(text.find(bucket + expected), std::string::npos) << expected;
+    }
+    EXPECT_NE(text.find("telltale_upstream_connect_seconds_count{listener=\"group-rpc\"} 3\n"),
+              std::string::npos);
+    EXPECT_NE(text.find("telltale_upstream_connect_seconds_sum{listener=\"group-rpc\"} 9.3002\n"),
+              std::string::npos);
+}
+
+TEST(Metrics, escapes_names_of_listeners) {
+    auto config = two_listeners();
+    config.listeners[0].name = "a\"b\\c\nd\xff";
+    const auto found = samples_of(render_metrics(input_of(config)), "telltale_connections_active");
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0], R"(telltale_connections_active{listener="a\"b\\c\\x0ad\\xff"} 0)");
+}
+
+// Statistics with a count in every place that a peer could reach.
+ListenerStats full_stats() {
+    ListenerStats stats;
+    for (auto& by_client : stats.connections) {
+        for (auto& by_upstream : by_client) by_upstream.fill(1);
+    }
+    for (size_t cause = 0; cause < sniff::cause_count; ++cause) {
+        for (size_t hop = 0; hop < sniff::hop_position_count; ++hop) {
+            stats.count_incident(
+                {static_cast<sniff::Cause>(cause), static_cast<sniff::HopPosition>(hop)});
+        }
+        for (size_t upstream = 0; upstream < sniff::protocol_count; ++upstream) {
+            stats.count_mismatch({sniff::Protocol::http2, static_cast<sniff::Protocol>(upstream),
+                                  static_cast<sniff::Cause>(cause), sniff::Role::proxy});
+        }
+    }
+    for (int i = 0; i < 100; ++i) {
+        stats.count_policy_action("observe/" + std::string(static_cast<size_t>(i) % 30 + 1, 'x'));
+    }
+    return stats;
+}
+
+TEST(Metrics, never_has_more_series_than_promised) {
+    const auto config = two_listeners();
+    auto input = input_of(config);
+    const size_t empty = samples(render_metrics(input)).size();
+    input.listeners[0] = full_stats();
+    const size_t full = samples(render_metrics(input)).size();
+    const size_t always = 1 + 2 + 3 * histogram_series;
+    EXPECT_EQ(full - empty + always, series_per_listener_max);
+    EXPECT_NE(file_text("docs/metrics.md").find(std::to_string(series_per_listener_max)),
+              std::string::npos)
+        << "docs/metrics.md names the bound";
+}
+
+TEST(Metrics, has_no_series_twice) {
+    const auto config = two_listeners();
+    auto input = input_of(config);
+    input.listeners[0] = full_stats();
+    input.listeners[0].policy_actions = {{"UPPER/1", 1}, {"noslash", 2}, {"", 3}, {"a/b/c", 4}};
+    std::set<std::string> seen;
+    for (const auto& line : samples(render_metrics(input))) {
+        EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << line;
+    }
+}
+
+TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
+    const auto config = two_listeners();
+    auto input = input_of(config);
+    input.listeners[0] = full_stats();
+    input.listeners[0].policy_actions = {{"observe/forwarded", 1}, {"/etc/passwd/x", 1}, {"ü", 1}};
+    const auto words = [](const auto& list) {
+        return std::set<std::string>(list.begin(), list.end());
+    };
+    const std::map<std::string, std::set<std::string>> allowed = {
+        {"listener", {"group-rpc", "outbound"}},
+        {"direction", words(sniff::direction_names)},
+        {"client_protocol", words(sniff::protocol_names)},
+        {"upstream_protocol", words(sniff::protocol_names)},
+        {"verdict", words(sniff::verdict_names)},
+        {"cause", words(sniff::cause_names)},
+        {"hop_role", words(sniff::role_names)},
+        {"hop", words(sniff::hop_position_names)},
+        {"side", words(sniff::side_names)},
+        {"policy", {"observe", "other"}},
+        {"action", {"forwarded", "other"}},
+        {"result", {"success", "failure"}},
+        {"version", {"0.1.0"}},
+        {"commit", {"abc1234"}}};
+    const auto families = MetricsCollector(input).Collect();
+    const auto table = metric_table();
+    for (size_t i = 0; i < families.size(); ++i) {
+        for (const auto& metric : families[i].metric) {
+            std::string names;
+            for (const auto& label : metric.label) {
+                names += (names.empty() ? "" : ", ") + label.name;
+                ASSERT_TRUE(allowed.contains(label.name)) << label.name;
+                EXPECT_TRUE(allowed.at(label.name).contains(label.value))
+                    << families[i].name << " " << label.name << "=" << label.value;
+            }
+            EXPECT_EQ(names, table[i].labels) << families[i].name;
+        }
+    }
+}
+
+TEST(Metrics, are_all_documented_and_nothing_else_is) {
+    const std::string docs = file_text("docs/metrics.md");
+    std::set<std::string> known;
+    std::set<std::string> derived;
+    for (const auto& info : metric_table()) {
+        known.emplace(info.name);
+        if (info.type != prometheus::MetricType::Histogram) continue;
+        for (const char* suffix : {"_bucket", "_sum", "_count"}) {
+            derived.insert(std::string(info.name) + suffix);
+        }
+    }
+    std::set<std::string> documented;
+    const std::regex name("telltale_[a-z_]+");
+    for (std::sregex_iterator it(docs.begin(), docs.end(), name), end; it != end; ++it) {
+        if (!derived.contains(it->str())) documented.insert(it->str());
+    }
+    EXPECT_EQ(documented, known);
+    for (const auto& info : metric_table()) {
+        if (!info.labels.empty()) {
+            EXPECT_NE(docs.find("| " + std::string(info.labels) + " |"), std::string::npos)
+                << "labels of " << info.name;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace telltale::proxy

@@ -133,28 +133,6 @@ bool is_control(std::string_view character) {
 
 }  // namespace
 
-std::string escape_wire(std::string_view raw, size_t max) {
-    std::string out;
-    out.reserve(std::min(raw.size(), max) + 8);
-    for (const char c : raw.substr(0, max)) {
-        if (c == '\r') {
-            out += "\\r";
-        } else if (c == '\n') {
-            out += "\\n";
-        } else if (c == '\t') {
-            out += "\\t";
-        } else if (c == '\\') {
-            out += "\\\\";
-        } else if (c >= ' ' && c <= '~') {
-            out += c;
-        } else {
-            append_hex(out, static_cast<unsigned char>(c));
-        }
-    }
-    if (raw.size() > max) out += "…";
-    return out;
-}
-
 std::string clean_text(std::string_view text, size_t max) {
     std::string out;
     size_t at = 0;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "sniff/diagnosis.h"
+#include "sniff/escape.h"
 #include "sniff/evidence.h"
 
 namespace telltale::proxy {
@@ -47,9 +48,7 @@ enum class Colour : uint8_t { off, on };
 
 // ---- text
 
-// For bytes from the wire: printable ASCII stays, backslash becomes \\, everything else \r \n \t \xNN; cut to `max` bytes
-// of input with a final "…".
-[[nodiscard]] std::string escape_wire(std::string_view raw, size_t max);
+using sniff::escape_wire;  // bytes from the wire
 // For text of ours and of the configuration: valid UTF-8 without control characters stays, other bytes become \xNN; cut to
 // `max` bytes of input, at a character, with a final "…".
 [[nodiscard]] std::string clean_text(std::string_view text, size_t max);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <cerrno>
@@ -309,10 +310,10 @@ TEST(IncidentJson, stays_one_valid_line_within_its_limit_for_any_bytes) {
     SCOPED_TRACE("TELLTALE_SEED=" + std::to_string(seed));
     std::mt19937_64 random(seed);
     const auto below = [&](uint64_t n) { return random() % n; };
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 100; ++round) {
         Incident incident = example_incident();
         for (std::string* text : all_strings(incident, below(40))) {
-            text->resize(below(4) == 0 ? below(2000) : below(60));
+            text->resize(below(8) == 0 ? below(800) : below(60));
             for (char& c : *text) c = static_cast<char>(below(256));
         }
         incident.evidence.client.protocol = static_cast<sniff::Protocol>(below(20));
@@ -322,7 +323,9 @@ TEST(IncidentJson, stays_one_valid_line_within_its_limit_for_any_bytes) {
         expect_one_valid_line(to_json(incident));
         expect_one_valid_line(to_json(incident, repeats_of(random())));
         const std::string text = to_text(incident, Colour::off);
-        for (const char c : text) EXPECT_FALSE((c >= 0 && c < ' ' && c != '\n') || c == 0x7f);
+        EXPECT_TRUE(std::none_of(text.begin(), text.end(), [](char c) {
+            return (c >= 0 && c < ' ' && c != '\n') || c == 0x7f;
+        }));
         if (HasFailure()) return;
     }
 }

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view opening = "${";
 constexpr std::string_view escaped_opening = "$${";
+constexpr size_t reference_max = 4096;  // bounds the search for the end of each reference
 
 struct Reference {
     std::string name;
@@ -24,7 +25,7 @@ bool is_name_character(char c) {
 
 std::optional<Reference> parse_reference(std::string_view text) {
     if (text.substr(0, opening.size()) != opening) return std::nullopt;
-    const std::string_view inside = text.substr(opening.size());
+    const std::string_view inside = text.substr(opening.size(), reference_max);
     const auto* const name_end = std::find_if_not(inside.begin(), inside.end(), is_name_character);
     const auto name_length = static_cast<size_t>(name_end - inside.begin());
     if (name_length == 0 || std::isdigit(static_cast<unsigned char>(inside[0])) != 0) {

@@ -268,8 +268,8 @@ Keys<Log> log_keys() {
 
 }  // namespace
 
-Keys<Config> config_keys() {
-    return {
+const Keys<Config>& config_keys() {
+    static const Keys<Config> keys = {
         mapping("node", &Config::node, node_keys()),
         group<Config>("admin", {admin_listen_key()}),
         scalar("workers", &Config::workers, worker_count()),
@@ -282,6 +282,7 @@ Keys<Config> config_keys() {
         mapping("log", &Config::log, log_keys()),
         scalar("runbook_url", &Config::runbook_url, http_url()),
     };
+    return keys;
 }
 
 std::vector<std::string> all_key_paths() {

@@ -9,7 +9,7 @@
 
 namespace telltale::config {
 
-[[nodiscard]] Keys<Config> config_keys();
+[[nodiscard]] const Keys<Config>& config_keys();
 // "listeners[].upstream.address" and so on, for all keys; docs/configuration.md must name each.
 [[nodiscard]] std::vector<std::string> all_key_paths();
 

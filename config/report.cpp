@@ -8,27 +8,6 @@ namespace {
 
 constexpr size_t quoted_max = 80;
 
-std::string escaped(std::string_view text) {
-    constexpr std::string_view hex = "0123456789abcdef";
-    std::string out;
-    for (const char c : text.substr(0, quoted_max)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') {
-            out += "\\n";
-        } else if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20 || byte > 0x7e) {
-            out += "\\x";
-            out += hex[byte >> 4U];
-            out += hex[byte & 0xfU];
-        } else {
-            out += c;
-        }
-    }
-    return text.size() > quoted_max ? out + "..." : out;
-}
-
 int order(const Error& error) {
     return error.line == 0 ? std::numeric_limits<int>::max() : error.line;
 }
@@ -65,6 +44,27 @@ Errors Report::take() {
                                    " more errors, expected none: correct those above first"});
     }
     return std::move(errors_);
+}
+
+std::string escaped(std::string_view text) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    std::string out;
+    for (const char c : text.substr(0, quoted_max)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '\n') {
+            out += "\\n";
+        } else if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20 || byte > 0x7e) {
+            out += "\\x";
+            out += hex[byte >> 4U];
+            out += hex[byte & 0xfU];
+        } else {
+            out += c;
+        }
+    }
+    return text.size() > quoted_max ? out + "..." : out;
 }
 
 std::string quoted(std::string_view text) {

@@ -23,7 +23,8 @@ class Report final {
     size_t more_ = 0;
 };
 
-// The text in quotes: printable ASCII, the rest escaped, at most 80 bytes of it.
+// At most 80 bytes of the text as printable ASCII, the rest escaped; and the same in quotes.
+[[nodiscard]] std::string escaped(std::string_view text);
 [[nodiscard]] std::string quoted(std::string_view text);
 // `got "text", expected …`
 [[nodiscard]] std::string got_expected(std::string_view text, std::string_view expected);

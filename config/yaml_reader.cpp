@@ -20,6 +20,7 @@ namespace {
 // through the parser as two private-use characters (U+E000, U+E001) that YAML takes for letters.
 constexpr std::string_view masked_open = "\xee\x80\x80";
 constexpr std::string_view masked_close = "\xee\x80\x81";
+static_assert(masked_open.size() == masked_close.size());
 
 std::string mask_references(std::string_view text) {
     std::string out;
@@ -41,17 +42,15 @@ std::string mask_references(std::string_view text) {
     return out;
 }
 
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at)) {
-        text.replace(at, from.size(), to);
-        at += to.size();
+std::string unmask_references(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const bool opens = text.substr(0, masked_open.size()) == masked_open;
+        const bool closes = text.substr(0, masked_close.size()) == masked_close;
+        out += opens ? "${" : closes ? "}" : text.substr(0, 1);
+        text.remove_prefix(opens || closes ? masked_open.size() : 1);
     }
-}
-
-std::string unmask_references(std::string text) {
-    replace_all(text, masked_open, "${");
-    replace_all(text, masked_close, "}");
-    return text;
+    return out;
 }
 
 struct ReadError : std::exception {
@@ -184,7 +183,7 @@ std::variant<YamlNode, Error> read_yaml(const std::string& text) {
         return syntax_error(error.line, error.text);
     } catch (const YAML::Exception& error) {
         const int line = error.mark.is_null() ? 0 : line_of(error.mark);
-        return syntax_error(line, "got text that is not YAML (" + error.msg +
+        return syntax_error(line, "got text that is not YAML (" + escaped(error.msg) +
                                       "), expected a mapping of keys and values");
     } catch (const std::exception&) {
         return syntax_error(0, "got text that is not YAML, expected a mapping of keys and values");

@@ -1,5 +1,6 @@
 #include "sniff/diagnosis.h"
 
+#include "sniff/escape.h"
 #include "sniff/facts.h"
 #include "sniff/fingerprint.h"
 #include "sniff/hop.h"
@@ -8,6 +9,9 @@
 
 namespace telltale::sniff {
 namespace {
+
+// Two sentences and the reasons must fit into one record with room for the rest.
+constexpr size_t sentence_bytes_max = 900;
 
 // The response flag that Envoy's access log would show for the same fault.
 std::string_view envoy_flag_of(Cause cause) {
@@ -73,8 +77,8 @@ Diagnosis diagnose(const Evidence& evidence) {
     return {.cause = rule.cause,
             .confidence = rule.confidence,
             .hop = name_hop(rule, findings),
-            .explanation = std::move(sentences.explanation),
-            .fix = std::move(sentences.fix),
+            .explanation = cut_text(std::move(sentences.explanation), sentence_bytes_max),
+            .fix = cut_text(std::move(sentences.fix), sentence_bytes_max),
             .envoy_flag = envoy_flag_of(rule, facts)};
 }
 

@@ -63,4 +63,17 @@ std::string quote_wire(std::string_view raw, size_t max) {
     return out;
 }
 
+std::string cut_text(std::string text, size_t max) {
+    constexpr std::string_view mark = "…";
+    if (text.size() <= max) return text;
+    size_t end = max < mark.size() ? 0 : max - mark.size();
+    const auto is_inside = [&text](size_t at) {  // a continuation byte of UTF-8
+        return (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U;
+    };
+    while (end > 0 && is_inside(end)) --end;
+    text.resize(end);
+    text += mark;
+    return text;
+}
+
 }  // namespace telltale::sniff

@@ -17,4 +17,8 @@ namespace telltale::sniff {
 // words end.
 [[nodiscard]] std::string quote_wire(std::string_view raw, size_t max);
 
+// Text that is already fit to print, cut to at most `max` bytes with a final "…"; never inside a
+// character.
+[[nodiscard]] std::string cut_text(std::string text, size_t max);
+
 }  // namespace telltale::sniff

@@ -144,7 +144,9 @@ void find_way(const Evidence& e, FactSet& f) {
     f.set(Fact::local_limit, e.outcome == Outcome::local_limit);
     f.set(Fact::address_unknown, e.upstream_address.empty() && e.attempts.empty());
     f.set(Fact::wait_long, e.now >= wait_long_ms);
-    f.set(Fact::silence_long, e.silent_for.value_or(0) >= silence_long_ms);
+    // While the connection is open it was the configured patience that ran out, however short.
+    f.set(Fact::silence_long,
+          e.silent_for && (!f.has(Fact::ended) || *e.silent_for >= silence_long_ms));
 }
 
 void find_client(const Evidence& e, FactSet& f) {
@@ -213,8 +215,7 @@ void find_upstream(const Evidence& e, FactSet& f) {
     f.set(Fact::upstream_tls, upstream.protocol == Protocol::tls);
     f.set(Fact::upstream_alert, upstream.protocol == Protocol::tls_alert);
     f.set(Fact::upstream_alert_no_alpn,
-          upstream.protocol == Protocol::tls_alert && upstream.tls_alert &&
-              upstream.tls_alert->description == alert_no_application_protocol);
+          upstream.tls_alert && upstream.tls_alert->description == alert_no_application_protocol);
     f.set(Fact::upstream_later_alert,
           upstream.protocol == Protocol::tls && is_trouble(upstream.tls_alert));
     f.set(Fact::upstream_named_protocol, named);
@@ -226,8 +227,11 @@ void find_upstream(const Evidence& e, FactSet& f) {
 
 void find_http1_answer(const Evidence& e, const Fingerprint& software, FactSet& f) {
     if (e.upstream.protocol != Protocol::http1) return;
-    const Http1Response response = e.upstream.http1_response.value_or(Http1Response{});
-    f.set(Fact::connect_refused, f.has(Fact::request_connect) && response.status >= 300);
+    if (!e.upstream.http1_response) return;
+    const Http1Response& response = *e.upstream.http1_response;
+    f.set(Fact::connect_refused, f.has(Fact::request_connect) && response.status / 100 != 2);
+    f.set(Fact::answer_grpc_web,
+          begins_with_no_case(response.content_type, "application/grpc-web"));
     f.set(Fact::says_tls_required,
           response.status == 400 && contains_any(response.body, tls_required_texts));
     f.set(Fact::nginx_rejects_request,
@@ -270,16 +274,22 @@ void find_tls_answer(const Evidence& e, FactSet& f) {
     f.set(Fact::tls_lost_h2, in_clear && needs_h2 && !offers_h2(server.alpn));
 }
 
-// A request is gRPC by its own words; when it was not seen, by the listener's declaration.
+bool is_grpc_request(const Http2Headers& request) {
+    return is_grpc_content_type(request.content_type) || request.user_agent.starts_with("grpc-");
+}
+
+// By its own words, by the listener's declaration, or by what the conversation still knew of an
+// upgraded request.
 bool asked_for_grpc(const Evidence& e) {
-    if (!e.client.first_headers) return e.expect == Expect::grpc;
-    return is_grpc_content_type(e.client.first_headers->content_type) ||
-           e.client.first_headers->user_agent.starts_with("grpc-");
+    if (e.expect == Expect::grpc || e.verdict == Verdict::mismatch) return true;
+    return e.client.first_headers && is_grpc_request(*e.client.first_headers);
 }
 
 void find_http2_answer(const Evidence& e, FactSet& f) {
     if (e.client.protocol != Protocol::http2 || !f.has(Fact::upstream_speaks_h2)) return;
     const SideEvidence& upstream = e.upstream;
+    f.set(Fact::client_asked_not_grpc,
+          e.client.first_headers && !is_grpc_request(*e.client.first_headers));
     if (upstream.goaway) {
         const uint32_t code = upstream.goaway->error_code;
         f.set(Fact::goaway_http11, code == goaway_http_1_1_required);

@@ -35,6 +35,7 @@ enum class Fact : uint8_t {
     request_probe_agent,
     request_probe_path,
     request_forwarded_post,  // POST with the forwarding headers of a proxy
+    client_asked_not_grpc,   // the first request over HTTP/2 has another content type
     client_alpn_foreign,     // a complete ClientHello offers protocols, h2 not among them
     client_alert,            // the client sent a TLS alert in clear after the hellos
     // what the listener declares
@@ -64,6 +65,7 @@ enum class Fact : uint8_t {
     software_forward_proxy,
     software_proxy,        // ingress, proxy, load balancer or mesh; also a Via header
     software_application,  // recognised, and none of the others
+    answer_grpc_web,       // an HTTP/1 answer of gRPC-Web's content type
     exporter_likely,
     exporter_possible,
     nginx_rejects_request,  // nginx's 400, the same bytes on a plain and on a TLS port

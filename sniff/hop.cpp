@@ -9,10 +9,12 @@ namespace telltale::sniff {
 namespace {
 
 constexpr size_t agent_bytes_max = 64;
+constexpr size_t reason_bytes_max = 400;
 
 void add(Hop& hop, std::string reason) {
-    if (!reason.empty() && hop.evidence.size() < hop_evidence_max)
-        hop.evidence.push_back(std::move(reason));
+    if (!reason.empty() && hop.evidence.size() < hop_evidence_max) {
+        hop.evidence.push_back(cut_text(std::move(reason), reason_bytes_max));
+    }
 }
 
 std::string registry_reason(const Evidence& e) {

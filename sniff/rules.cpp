@@ -45,18 +45,18 @@ constexpr auto table = std::to_array<Rule>({
     {"fine_http1", {client_http1, upstream_http1},
      {expects_grpc, request_grpc, connect_refused, says_tls_required, cut_by_drain, upstream_broken},
      Cause::fine, certain, upstream},
-    {"fine_grpc_web", {request_grpc_web, upstream_http1},
+    {"fine_grpc_web", {request_grpc_web, answer_grpc_web},
      {says_tls_required, cut_by_drain, upstream_broken},
      Cause::fine, certain, upstream},
     {"fine_connect", {request_connect, upstream_http1},
      {connect_refused, cut_by_drain, upstream_broken},
      Cause::fine, certain, upstream},
-    {"fine_other", {client_other, upstream_other}, {expects_grpc, cut_by_drain, upstream_broken},
+    // A protocol of its own, that nobody declared to be gRPC: only HTTP/2 cannot be its answer.
+    {"fine_other", {client_other}, {expects_grpc, upstream_http2, cut_by_drain, upstream_broken},
      Cause::fine, certain, upstream},
-    {"fine_named", {client_other, upstream_named_protocol},
-     {expects_grpc, cut_by_drain, upstream_broken},
-     Cause::fine, certain, upstream},
-    {"fine_one_way", {client_other, upstream_mute}, {expects_grpc, cut_by_drain, upstream_broken},
+    // RTSP, SIP and old text protocols have request lines, too.
+    {"fine_like_http1", {client_http1, upstream_other},
+     {expects_grpc, request_grpc, request_connect, cut_by_drain, upstream_broken},
      Cause::fine, certain, upstream},
     {"fine_client_silent", {client_silent}, {upstream_named_protocol, upstream_broken},
      Cause::fine, certain, client},
@@ -117,6 +117,8 @@ constexpr auto table = std::to_array<Rule>({
 
     // ---- HTTP/2 that is not gRPC
     {"goaway_http11", {client_http2, goaway_http11}, {}, Cause::http2_not_grpc, certain, upstream},
+    {"neither_is_grpc", {client_http2, upstream_http2, answer_not_grpc, client_asked_not_grpc}, {},
+     Cause::http2_not_grpc, likely, client},
     {"answer_not_grpc", {client_http2, upstream_http2, answer_not_grpc}, {},
      Cause::http2_not_grpc, certain, upstream},
     {"proxy_local_reply", {client_http2, upstream_http2, proxy_local_reply}, {},

@@ -195,8 +195,11 @@ Sentences alpn_without_h2_sentences(const Findings& f) {
                             " (nginx: http2 on the listener; HAProxy: alpn h2 on the bind line), "
                             "or let the load balancer pass TCP "
                             "through to the gRPC server.";
-    if (f.facts.has(Fact::upstream_alert)) {
-        return {answered(f) + ": its TLS does not offer h2, which gRPC needs.", fix};
+    if (f.facts.has(Fact::upstream_alert_no_alpn)) {
+        return {upstream_words(f.e) + " ended the TLS handshake with the alert " +
+                    alert_words(*f.e.upstream.tls_alert) +
+                    ": it does not offer h2, which gRPC needs.",
+                fix};
     }
     const auto& hello = f.e.upstream.tls_hello;
     const bool chose = hello && !hello->alpn.empty();
@@ -239,6 +242,16 @@ Sentences http09_sentences(const std::string& what) {
         "nginx.ingress.kubernetes.io/backend-protocol to GRPC."};
 }
 
+Sentences neither_sentences(const Findings& f, const std::string& what) {
+    const Http2Headers& request = *f.e.client.first_headers;
+    return {
+        what + ": the client asked " + shown(request.method) + " " + shown(request.path) +
+            " over HTTP/2, which is no gRPC call either, through a listener declared to be gRPC.",
+        "Send plain HTTP/2 requests (health checks, browsers) to an HTTP port, or set expect: any "
+        "on listener " +
+            shown(f.e.listener) + "."};
+}
+
 Sentences gateway_error_sentences(const Findings& f, const std::string& what) {
     const std::string who = f.software.software.empty() ? "this hop" : software_words(f.software);
     return {what + ": " + who +
@@ -264,6 +277,7 @@ Sentences http2_not_grpc_sentences(const Findings& f) {
     const std::string server = answer.server.empty() ? "" : ", server " + shown(answer.server);
     const std::string what = upstream_words(f.e) + " answered the call with " +
                              status_words(answer) + ", " + type + server;
+    if (f.facts.has(Fact::client_asked_not_grpc)) return neither_sentences(f, what);
     if (answer.status == status_nothing || answer.status == status_http_0_9)
         return http09_sentences(what);
     if (answer.status >= 502 && answer.status <= 504) return gateway_error_sentences(f, what);

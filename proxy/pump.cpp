@@ -51,7 +51,8 @@ void Pump::stop() noexcept {
 void Pump::read() {
     if (reading_) return;
     reading_ = true;
-    from_.async_read_some(asio::buffer(small_.data() + small_end_, small_bytes - small_end_),
+    read_at_ = small_end_;
+    from_.async_read_some(asio::buffer(small_.data() + read_at_, small_bytes - read_at_),
                           [self = session_.ref(), this](ErrorCode error, size_t count) {
                               on_read(error, count);
                           });
@@ -60,7 +61,9 @@ void Pump::read() {
 void Pump::on_read(ErrorCode error, size_t count) {
     reading_ = false;
     if (finished_ || session_.is_done()) return;
-    const sniff::Bytes fresh(small_.data() + small_end_, count);
+    // A preface that was held may have gone out while this read waited behind it.
+    if (small_begin_ == small_end_) small_begin_ = small_end_ = read_at_;
+    const sniff::Bytes fresh(small_.data() + read_at_, count);
     small_end_ += static_cast<uint32_t>(count);
     if (!fresh.empty()) session_.on_bytes(side_, fresh);
     // A full buffer: there is probably more; take it now, in one large read, and send both in one write.

@@ -52,6 +52,7 @@ class Pump final {
     Socket& to_;
     ErrorCode failed_;  // of the read side, acted on when all that came before it is written
     uint32_t small_begin_ = 0, small_end_ = 0;
+    uint32_t read_at_ = 0;  // where the pending read puts its bytes
     uint32_t lent_begin_ = 0, lent_end_ = 0;
     LentBuffer lent_;
     std::array<uint8_t, small_bytes> small_;

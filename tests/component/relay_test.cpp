@@ -48,8 +48,8 @@ TEST(Relay, delivers_the_same_bytes_both_ways_for_random_chunks_and_half_closes)
     for (int round = 0; round < 12; ++round) {
         const std::string up = random_bytes(random, random() % 3'000'000);
         const std::string down = random_bytes(random, random() % 3'000'000);
-        const unsigned up_seed = random();
-        const unsigned down_seed = random();
+        const auto up_seed = static_cast<unsigned>(random());
+        const auto down_seed = static_cast<unsigned>(random());
         const bool client_waits = random() % 2 == 0;  // sends its FIN only after it has everything
         Connection client = connect_to(sidecar.address());
         Connection server = upstream.accept();

@@ -465,10 +465,14 @@ void Admin::Impl::Connection::ask(const Route& route, Rendering rendering) {
             self->write({http::status::service_unavailable, plain_text, "no answer in time\n"},
                         Then::next_request);
         });
-    // A source may answer late, or twice: only the request that asked takes it.
+    // A source may answer late, or twice: only the request that asked takes it. Weak, since a
+    // source of another thread may keep this longer than the io_context lives, and sockets must
+    // not; meanwhile the timer above keeps the connection.
     route.answer(server_->sources, rendering,
-                 [self = shared_from_this(), number = requests_](Answer answer) {
-                     if (self->state_ != State::asking || self->requests_ != number) return;
+                 [weak = weak_from_this(), number = requests_](Answer answer) {
+                     const auto self = weak.lock();
+                     if (!self || self->state_ != State::asking || self->requests_ != number)
+                         return;
                      self->source_timer_.cancel();
                      self->write(std::move(answer), Then::next_request);
                  });

@@ -1,0 +1,57 @@
+// telltale: the command line. A table of contents: the commands are in one file each.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "cli/version.h"
+
+namespace {
+
+constexpr const char* footer =
+    "Examples:\n"
+    "  telltale proxy --listen :15260 --upstream 127.0.0.1:10260 --expect grpc\n"
+    "  telltale check -c telltale.yaml\n"
+    "  telltale demo --once\n"
+    "\n"
+    "Exit codes: 0 done; 1 failed at run time (a port in use); 64 wrong usage; 65 the "
+    "configuration has errors;\n"
+    "66 the configuration file can't be read.";
+
+int run(int argc, char** argv) {
+    using telltale::cli::ExitCode;
+    CLI::App program{
+        "A sidecar that moves the bytes of gRPC and tells which hop does not speak it.",
+        "telltale"};
+    program.footer(footer);
+    program.set_version_flag("--version", telltale::cli::version_text());
+    program.require_subcommand(1);
+
+    telltale::cli::Action chosen;
+    telltale::cli::add_proxy(program, chosen);
+    telltale::cli::add_check(program, chosen);
+    telltale::cli::add_demo(program, chosen);
+
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {  // --help and --version come this way too, with 0
+        return program.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+    }
+    return static_cast<int>(chosen());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // A peer that went away is an error code of write(), not the end of the process.
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "error: %s\n", error.what());
+        return static_cast<int>(telltale::cli::ExitCode::failure);
+    }
+}

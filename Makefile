@@ -1,0 +1,46 @@
+# On a fresh Debian with only git and make, `make demo` and `make test` install what is missing, build and run.
+.DEFAULT_GOAL := help
+.PHONY: help demo build test debug lint format fuzz clean deps deps-test deps-dev
+MAKEFLAGS += --no-print-directory
+export CTEST_PARALLEL_LEVEL ?= 2
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: build ## build, then show the fault and how it is told (ARGS=--once: end by itself)
+	@echo "==> build/release/telltale demo $(ARGS)"
+	@build/release/telltale demo $(ARGS)
+
+build: deps ## build the program: build/release/telltale
+	@.ci/step "configuring (release)" configure-release cmake --preset release
+	@.ci/step "building telltale (release); a first build takes some minutes" build-telltale \
+		cmake --build --preset release --target telltale
+	@echo "    built build/release/telltale"
+
+test: deps-test ## build all, run every test, then the unit and component tests under ASan and UBSan
+	@.ci/test
+
+debug: deps-test ## build all with assertions and warnings as errors: build/debug
+	@.ci/step "configuring (debug)" configure-debug cmake --preset debug
+	@.ci/step "building (debug)" build-debug cmake --build --preset debug
+
+fuzz: deps-test deps-dev ## build the fuzz targets with clang: build/fuzz
+	@.ci/step "configuring (fuzz)" configure-fuzz cmake --preset fuzz
+	@.ci/step "building (fuzz)" build-fuzz cmake --build --preset fuzz
+
+lint: deps-test deps-dev ## formatting and clang-tidy
+	@.ci/lint
+
+format: deps-dev ## reformat the sources
+	@git ls-files '*.h' '*.cpp' | xargs $$(command -v clang-format-14 || echo clang-format) -i
+
+clean: ## remove everything built
+	@rm -rf build
+
+deps:
+	@.ci/install .ci/packages.txt
+deps-test:
+	@.ci/install .ci/packages.txt $(wildcard tests/e2e/packages.txt)
+deps-dev:
+	@.ci/install .ci/packages-dev.txt

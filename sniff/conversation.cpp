@@ -306,8 +306,7 @@ bool Conversation::State::pair_http1() {
         if (request_kind == RequestKind::unknown) request_kind = kind_of(request);
     }
     if (request_kind == RequestKind::unknown) {
-        const bool may_come = client.may_grow() && !upstream.ended();
-        if (may_come && now < *pair_at + limits.settle_ms) return false;
+        if (client.may_grow() && now < *pair_at + limits.settle_ms) return false;
         request_kind = RequestKind::plain;
     }
     if (request_kind == RequestKind::connect || request_kind == RequestKind::upgrade) {
@@ -376,7 +375,7 @@ void Conversation::State::enter(Layer layer, const Http1Request& request, size_t
 bool Conversation::State::pair_tls() {
     const TlsMessage asked = tls_first_message(client.kept());
     const TlsMessage answered = tls_first_message(upstream.kept());
-    if (asked.end == 0 && client.may_grow() && !upstream.ended()) return false;
+    if (asked.end == 0 && client.may_grow()) return false;
     if (answered.end == 0 && upstream.may_grow()) return false;
     if (answered.end == 0) return conclude(Verdict::match);
 
@@ -411,7 +410,7 @@ std::optional<size_t> Conversation::State::answer_size() const {
         case Protocol::http2_goaway: {
             const FrameWalker& walker = *upstream.walker();
             const bool enough =
-                walker.settings_complete() || walker.goaway() != nullptr || !walker.sane();
+                walker.settings_complete() || upstream.whole_goaway() != nullptr || !walker.sane();
             return enough ? std::optional(answer.size()) : std::nullopt;
         }
         case Protocol::tls: {
@@ -430,13 +429,14 @@ bool Conversation::State::request_enough() {
     if (!client.may_grow()) return true;
     if (client.protocol() == Protocol::http1) return client.head_size() > 0;
     if (client.protocol() == Protocol::tls) return tls_first_message(client.kept()).end > 0;
+    if (client.protocol() == Protocol::other) return client.kept().size() >= client_first_bytes_max;
     return true;
 }
 
 bool Conversation::State::settle() {
     const bool answered = answer_size().has_value() || !upstream.may_grow();
     const bool timed_out = now >= *verdict_at + limits.settle_ms;
-    if (!(answered && request_enough()) && !upstream.ended() && !over && !timed_out) return false;
+    if (!(answered && request_enough()) && !over && !timed_out) return false;
     report();
     return true;
 }

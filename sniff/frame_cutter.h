@@ -22,6 +22,7 @@ class FrameCutter final {
    public:
     // The next piece at the front of these bytes, at least 1 byte; bytes is not empty.
     [[nodiscard]] FramePiece next(Bytes bytes) noexcept;
+    [[nodiscard]] bool between_frames() const noexcept { return have_ == 0 && payload_left_ == 0; }
     // Of the frame whose header was done last.
     [[nodiscard]] uint8_t type() const noexcept { return header_[3]; }
     [[nodiscard]] Bytes header() const noexcept { return header_; }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t first_allocation =
     128;  // a gRPC client's preface and SETTINGS, most servers' SETTINGS
+constexpr size_t goaway_debug_enough = 256;  // the walker keeps no more
 
 bool speaks_frames(Protocol protocol) {
     return protocol == Protocol::http2 || protocol == Protocol::http2_goaway;
@@ -72,7 +73,8 @@ void Stream::walk(Bytes piece) {
     walker_->feed(piece);
     if (side_ == Side::upstream) return;
     const bool is_known = walker_->first_headers() != nullptr || walker_->headers_failed();
-    if (is_known || !walker_->sane()) trim(first_bytes_kept());
+    // Where a bad block fails depends on the pieces; where its frame ends does not.
+    if ((is_known && cutter_.between_frames()) || !walker_->sane()) trim(first_bytes_kept());
 }
 
 bool Stream::replay() {
@@ -163,8 +165,14 @@ size_t Stream::head_size() noexcept {
     return head_size_;
 }
 
-bool Stream::refused_by_goaway() const noexcept {
+const Http2Goaway* Stream::whole_goaway() const noexcept {
     const Http2Goaway* goaway = walker_ ? walker_->goaway() : nullptr;
+    if (goaway == nullptr || cutter_.between_frames() || ended_) return goaway;
+    return goaway->debug.size() >= goaway_debug_enough ? goaway : nullptr;
+}
+
+bool Stream::refused_by_goaway() const noexcept {
+    const Http2Goaway* goaway = whole_goaway();
     return goaway != nullptr && goaway->error_code != 0 && !walker_->headers_started();
 }
 

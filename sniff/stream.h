@@ -61,6 +61,8 @@ class Stream final {
     [[nodiscard]] bool may_grow() const noexcept;
     // Size of the HTTP/1 head at the start of the layer; 0 while it is not whole.
     [[nodiscard]] size_t head_size() noexcept;
+    // The first GOAWAY with all that is kept of its text; nullptr before.
+    [[nodiscard]] const Http2Goaway* whole_goaway() const noexcept;
     // A GOAWAY with an error came before any HEADERS.
     [[nodiscard]] bool refused_by_goaway() const noexcept;
 

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view opening = "${";
 constexpr std::string_view escaped_opening = "$${";
-constexpr size_t reference_max = 4096;  // bounds the search for the end of each reference
 
 struct Reference {
     std::string name;
@@ -25,7 +24,7 @@ bool is_name_character(char c) {
 
 std::optional<Reference> parse_reference(std::string_view text) {
     if (text.substr(0, opening.size()) != opening) return std::nullopt;
-    const std::string_view inside = text.substr(opening.size(), reference_max);
+    const std::string_view inside = text.substr(opening.size());
     const auto* const name_end = std::find_if_not(inside.begin(), inside.end(), is_name_character);
     const auto name_length = static_cast<size_t>(name_end - inside.begin());
     if (name_length == 0 || std::isdigit(static_cast<unsigned char>(inside[0])) != 0) {
@@ -33,7 +32,8 @@ std::optional<Reference> parse_reference(std::string_view text) {
     }
     Reference reference{.name = std::string(inside.substr(0, name_length)), .fallback = {}};
     const std::string_view rest = inside.substr(name_length);
-    const size_t close = rest.find_first_of("}\n");
+    // No brace in a default: references do not nest, and each search ends before the next "${".
+    const size_t close = rest.find_first_of("{}\n");
     if (close == std::string_view::npos || rest[close] != '}') return std::nullopt;
     if (close > 0) {
         if (rest.substr(0, 2) != ":-") return std::nullopt;

@@ -47,6 +47,7 @@ TEST(Expand, refuses_unset_variables_and_broken_references) {
     EXPECT_EQ(expanded("${1A}"), "error: got \"${1A}\"" + form);
     EXPECT_EQ(expanded("${A B}"), "error: got \"${A B}\"" + form);
     EXPECT_EQ(expanded("${NAME:+x}"), "error: got \"${NAME:+x}\"" + form);
+    EXPECT_EQ(expanded("${A:-${NAME}}"), "error: got \"${A:-${NAME}}\"" + form);
     EXPECT_EQ(expanded("${NAME:-x"), "error: got \"${NAME:-x\"" + form);
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -72,13 +71,15 @@ uint32_t length_of(Bytes prefix) noexcept {
     return (uint32_t{prefix[0]} << 16U) | (uint32_t{prefix[1]} << 8U) | prefix[2];
 }
 
-// Frames other than SETTINGS with which a peer may begin out of order: does this length go with any
-// (or this) type?
-bool fits_other_first_frame(uint32_t length, std::optional<uint8_t> type) noexcept {
-    const auto is = [type](FrameType wanted) { return !type || *type == code(wanted); };
-    return (length == 0 && is(FrameType::settings)) ||
-           (length == 4 && is(FrameType::window_update)) || (length == 8 && is(FrameType::ping)) ||
-           (length >= 8 && length <= http2_frame_length_default_max && is(FrameType::goaway));
+// Frames with which a peer may begin out of order: a SETTINGS ACK, WINDOW_UPDATE, PING or GOAWAY.
+bool fits_other_first_length(uint32_t length) noexcept {
+    return length == 0 || length == 4 || (length >= 8 && length <= http2_frame_length_default_max);
+}
+
+bool fits_other_first_type(uint32_t length, uint8_t type) noexcept {
+    if (length == 0) return type == code(FrameType::settings);
+    if (length == 4) return type == code(FrameType::window_update);
+    return type == code(FrameType::goaway) || (length == 8 && type == code(FrameType::ping));
 }
 
 }  // namespace
@@ -99,10 +100,8 @@ Match http2_settings_probe(Bytes prefix) noexcept {
 
 Match http2_goaway_probe(Bytes prefix) noexcept {
     if (!fits_length_start(prefix)) return Match::no;
-    if (prefix.size() > 2) {
-        const auto type = prefix.size() > 3 ? std::optional(prefix[3]) : std::nullopt;
-        if (!fits_other_first_frame(length_of(prefix), type)) return Match::no;
-    }
+    if (prefix.size() > 2 && !fits_other_first_length(length_of(prefix))) return Match::no;
+    if (prefix.size() > 3 && !fits_other_first_type(length_of(prefix), prefix[3])) return Match::no;
     const bool is_settings = prefix.size() > 4 && prefix[3] == code(FrameType::settings);
     if (is_settings && (prefix[4] & flag_ack) == 0) return Match::no;
     if (!fits_stream_zero(prefix)) return Match::no;

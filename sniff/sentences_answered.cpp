@@ -179,14 +179,13 @@ Sentences tls_required_sentences(const Findings& f) {
 }
 
 Sentences plaintext_upstream_sentences(const Findings& f) {
+    const std::string up = upstream_words(f.e);
     const std::string who = f.software.software.empty() ? "it" : software_words(f.software);
-    const bool http1 = f.facts.has(Fact::upstream_http1);
-    return {answered(f) + ": " + who + " speaks no TLS on this port" +
-                (http1 ? ", and HTTP/1 instead of HTTP/2." : "."),
-            dial_words(f, "Dial the port on which the service serves gRPC") +
-                "; switching TLS off in the client is not enough, "
-                "because what answers on " +
-                upstream_words(f.e) + " is no gRPC server either."};
+    // Servers of both HTTP versions answer a TLS hello in HTTP/1, so gRPC may still live there.
+    return {answered(f) + ": " + who + " speaks no TLS on this port.",
+            dial_words(f, "Dial the port on which the service serves gRPC over TLS") +
+                "; if curl --http2-prior-knowledge http://" + up + "/ gets an HTTP/2 answer, " +
+                up + " serves gRPC without TLS: use plaintext credentials in the client."};
 }
 
 Sentences alpn_without_h2_sentences(const Findings& f) {

@@ -228,6 +228,12 @@ TEST(Diagnosis, of_a_tls_client_on_a_plaintext_grpc_port_blames_the_client) {
     EXPECT_THAT(d.fix, HasSubstr("insecure (plaintext) credentials"));
 }
 
+TEST(Diagnosis, does_not_deny_grpc_to_a_server_that_answers_a_tls_hello_in_http1) {
+    const Diagnosis d = diagnose(example("plaintext_http1"));
+    EXPECT_THAT(d.explanation, HasSubstr("speaks no TLS on this port"));
+    EXPECT_THAT(d.fix, HasSubstr("serves gRPC without TLS: use plaintext credentials"));
+}
+
 TEST(Diagnosis, names_the_ingress_that_downgraded_a_call) {
     const Diagnosis d = diagnose(example("grpc_in_http1"));
     EXPECT_EQ(d.hop.role, Role::ingress);

@@ -397,8 +397,12 @@ json::object Record::hop() const {
 
 json::object Record::timing() const {
     json::object out{{"connect", nullptr}, {"first_byte", nullptr}, {"total", evidence_.now}};
-    if (evidence_.connected_at) out["connect"] = *evidence_.connected_at;
-    if (evidence_.upstream.first_byte_at) out["first_byte"] = *evidence_.upstream.first_byte_at;
+    if (incident_.timing) {
+        const Timing& fine = *incident_.timing;
+        if (fine.connect_ms) out["connect"] = *fine.connect_ms;
+        if (fine.first_byte_ms) out["first_byte"] = *fine.first_byte_ms;
+        out["total"] = fine.total_ms;
+    }
     if (evidence_.silent_for) out["silent"] = *evidence_.silent_for;
     return out;
 }

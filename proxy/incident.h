@@ -3,8 +3,10 @@
 // of at most record_bytes_max bytes.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +18,21 @@ namespace telltale::proxy {
 
 inline constexpr size_t record_bytes_max = 8192;
 
+// Measured more finely than evidence needs; from the accept on.
+struct Timing {
+    std::optional<double> connect_ms;     // until the upstream leg was up
+    std::optional<double> first_byte_ms;  // until the first byte from the upstream
+    double total_ms = 0;
+};
+
+// What is known only when a connection that was reported while it was open has ended.
+struct IncidentEnd {
+    std::string id;
+    sniff::Ending ended_by;
+    std::array<uint64_t, 2> bytes{};  // by Side: read from that side
+    double total_ms = 0;
+};
+
 struct Incident {
     std::string id;  // unique per process: "<start>-<worker>-<count>"
     std::chrono::system_clock::time_point at;
@@ -25,6 +42,7 @@ struct Incident {
     std::string runbook;  // URL with the anchor of the cause
     std::string policy = "observe";
     std::string action = "forwarded";
+    std::optional<Timing> timing;
     bool open = false;  // the connection went on after this was diagnosed
 };
 

@@ -83,4 +83,18 @@ std::optional<IncidentGroups::Time> IncidentGroups::next_due() const {
     return due;
 }
 
+void IncidentGroups::amend(const IncidentEnd& end) {
+    for (Group& group : groups_) {
+        Incident& incident = group.newest;
+        if (incident.id != end.id) continue;
+        incident.open = false;
+        incident.evidence.ended = true;
+        incident.evidence.ended_by = end.ended_by;
+        incident.evidence.client.bytes = end.bytes[0];
+        incident.evidence.upstream.bytes = end.bytes[1];
+        if (incident.timing) incident.timing->total_ms = end.total_ms;
+        return;
+    }
+}
+
 }  // namespace telltale::proxy

@@ -39,6 +39,8 @@ class IncidentGroups final {
     explicit IncidentGroups(const Limits& limits);
 
     [[nodiscard]] std::vector<Line> add(Incident incident, Time now);
+    // Completes the newest record of a group, if it is that one.
+    void amend(const IncidentEnd& end);
     // Summaries whose time has come.
     [[nodiscard]] std::vector<Line> flush_due(Time now);
     // All summaries that are owed: the end.

@@ -64,6 +64,7 @@ struct IncidentSink::Impl {
           timer(context) {}
 
     void run();
+    bool enqueue(std::function<void()> task) noexcept;
     void add(Incident incident);
     void write_lines(const std::vector<IncidentGroups::Line>& lines);
     void arm_timer();
@@ -157,28 +158,44 @@ IncidentSink::~IncidentSink() {
     stop(std::chrono::seconds(1));
 }
 
-bool IncidentSink::push(Incident incident) noexcept {
-    Impl& impl = *impl_;
-    if (impl.stopping) {
-        ++impl.dropped;
-        return false;
-    }
-    if (impl.queued.fetch_add(1) >= impl.queue_max) {
-        --impl.queued;
-        ++impl.dropped;
+bool IncidentSink::Impl::enqueue(std::function<void()> task) noexcept {
+    if (stopping) return false;
+    if (queued.fetch_add(1) >= queue_max) {
+        --queued;
         return false;
     }
     try {
-        asio::post(impl.context, [&impl, incident = std::move(incident)]() mutable {
-            --impl.queued;
-            impl.add(std::move(incident));
+        asio::post(context, [this, task = std::move(task)] {
+            --queued;
+            task();
         });
-    } catch (...) {
-        --impl.queued;
-        ++impl.dropped;
+    } catch (...) {  // out of memory
+        --queued;
         return false;
     }
     return true;
+}
+
+bool IncidentSink::push(Incident incident) noexcept {
+    Impl& impl = *impl_;
+    bool taken = false;
+    try {
+        auto held = std::make_shared<Incident>(std::move(incident));
+        taken = impl.enqueue([&impl, held] { impl.add(std::move(*held)); });
+    } catch (...) {  // out of memory
+        taken = false;
+    }
+    if (!taken) ++impl.dropped;
+    return taken;
+}
+
+void IncidentSink::amend(IncidentEnd end) noexcept {
+    Impl& impl = *impl_;
+    try {
+        static_cast<void>(impl.enqueue([&impl, end = std::move(end)] { impl.groups.amend(end); }));
+    } catch (...) {  // out of memory: the record keeps the state in which it was made
+        return;
+    }
 }
 
 uint64_t IncidentSink::dropped() const noexcept {

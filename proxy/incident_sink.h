@@ -29,6 +29,8 @@ class IncidentSink final {
 
     // Any thread; never blocks. False: dropped and counted.
     bool push(Incident incident) noexcept;
+    // Adds the ending to a record that was pushed while its connection was open. Any thread; lost when the queue is full.
+    void amend(IncidentEnd end) noexcept;
     [[nodiscard]] uint64_t dropped() const noexcept;
     // Any thread; called back on the sink's thread with the groups, newest first, at most config.limits.incidents_kept.
     // Never called back after stop().

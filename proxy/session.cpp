@@ -5,6 +5,7 @@
 #include <boost/asio/error.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -25,6 +26,8 @@ size_t index(Side side) { return static_cast<size_t>(side); }
 Side other(Side side) { return side == Side::client ? Side::upstream : Side::client; }
 
 double seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
+// To the microsecond: what a reader can use.
+double milliseconds(int64_t ns) { return std::round(static_cast<double>(ns) / 1e3) / 1e3; }
 
 sniff::Outcome outcome_of(int error) {
     switch (error) {
@@ -239,9 +242,9 @@ void Session::on_bytes(Side side, sniff::Bytes bytes) noexcept {
     stats.bytes[index(side)] += bytes.size();
     const TimeMs now = worker_.now_ms();
     last_activity_ms_ = now;
-    if (side == Side::upstream && !upstream_answered_) {
-        upstream_answered_ = true;
-        stats.upstream_first_byte.observe(seconds(worker_.now_ns() - connected_ns_));
+    if (side == Side::upstream && first_byte_ns_ == 0) {
+        first_byte_ns_ = worker_.now_ns();
+        stats.upstream_first_byte.observe(seconds(first_byte_ns_ - connected_ns_));
     }
     conversation_.on_bytes(side, bytes, age(now));
 }
@@ -354,8 +357,12 @@ void Session::end() {
     if (is_done()) return;
     const TimeMs now = worker_.now_ms();
     conversation_.on_close(age(now));
-    count_verdict(age(now));
+    count_verdict();
     if (!diagnosed_ && deserves_diagnosis_at_end()) diagnose(age(now));
+    if (open_incident_ != 0) {
+        worker_.amend(open_incident_,
+                      {.id = {}, .ended_by = ending_, .bytes = bytes_, .total_ms = timing().total_ms});
+    }
     state_ = State::done;
     from_client_.stop();
     from_upstream_.stop();
@@ -388,19 +395,16 @@ sniff::Protocol Session::upstream_protocol() const noexcept {
 }
 
 void Session::observe(sniff::Millis now) {
-    if (!counted_ && conversation_.decided()) count_verdict(now);
+    if (!counted_ && conversation_.decided()) count_verdict();
     if (!diagnosed_ && conversation_.ready_for_diagnosis()) diagnose(now);
 }
 
-void Session::count_verdict(sniff::Millis now) {
+void Session::count_verdict() {
     if (counted_) return;
     counted_ = true;
     ListenerStats& stats = worker_.stats(listener_);
-    const auto client = static_cast<size_t>(conversation_.protocol(Side::client));
-    const auto upstream = static_cast<size_t>(upstream_protocol());
     const sniff::Verdict verdict = conversation_.verdict();
-    ++stats.connections[client][upstream][static_cast<size_t>(verdict)];
-    static_cast<void>(now);
+    stats.count_connection(conversation_.protocol(Side::client), upstream_protocol(), verdict);
     if (verdict != sniff::Verdict::undecided) {
         stats.verdict.observe(seconds(worker_.now_ns() - accepted_ns_));
     }
@@ -421,13 +425,30 @@ void Session::diagnose(sniff::Millis now) {
     if (diagnosis.cause == sniff::Cause::fine) return;
     cause_ = diagnosis.cause;
     ListenerStats& stats = worker_.stats(listener_);
-    ++stats.incidents[{diagnosis.cause, diagnosis.hop.position}];
+    stats.count_incident({diagnosis.cause, diagnosis.hop.position});
     if (sniff::is_mismatch(diagnosis.cause)) {
-        ++stats.mismatches[{seen.client.protocol, seen.upstream.protocol, diagnosis.cause,
-                            diagnosis.hop.role}];
+        stats.count_mismatch({seen.client.protocol, seen.upstream.protocol, diagnosis.cause,
+                              diagnosis.hop.role});
     }
-    ++stats.policy_actions["observe/forwarded"];
-    worker_.report(std::move(seen), std::move(diagnosis), id_, state_ == State::relaying);
+    const bool forwarded = seen.outcome == sniff::Outcome::connected;
+    stats.count_policy_action(forwarded ? "observe/forwarded" : "observe/closed");
+    Incident incident;
+    incident.open = state_ == State::relaying && !seen.ended;
+    incident.action = forwarded ? "forwarded" : "closed";
+    incident.timing = timing();
+    incident.evidence = std::move(seen);
+    incident.diagnosis = std::move(diagnosis);
+    const bool open = incident.open;
+    const uint64_t number = worker_.report(std::move(incident));
+    if (open) open_incident_ = number;
+}
+
+Timing Session::timing() const {
+    Timing timing;
+    timing.total_ms = milliseconds(worker_.now_ns() - accepted_ns_);
+    if (connected_ns_ != 0) timing.connect_ms = milliseconds(connected_ns_ - accepted_ns_);
+    if (first_byte_ns_ != 0) timing.first_byte_ms = milliseconds(first_byte_ns_ - accepted_ns_);
+    return timing;
 }
 
 sniff::Evidence Session::evidence(sniff::Millis now) const {

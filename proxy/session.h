@@ -14,6 +14,7 @@
 
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
+#include "proxy/incident.h"
 #include "proxy/net.h"
 #include "proxy/pump.h"
 #include "proxy/route.h"
@@ -80,10 +81,11 @@ class Session final
     void pass_reset();
     void end();
     void observe(sniff::Millis now);
-    void count_verdict(sniff::Millis now);
+    void count_verdict();
     void diagnose(sniff::Millis now);
     [[nodiscard]] bool deserves_diagnosis_at_end() const noexcept;
     [[nodiscard]] sniff::Evidence evidence(sniff::Millis now) const;
+    [[nodiscard]] Timing timing() const;
     [[nodiscard]] sniff::Protocol upstream_protocol() const noexcept;
     void note_ending(std::optional<sniff::Side> side, sniff::Operation operation,
                      sniff::EndKind kind, int error) noexcept;
@@ -101,7 +103,6 @@ class Session final
     bool hold_over_ = false;
     bool counted_ = false;
     bool diagnosed_ = false;
-    bool upstream_answered_ = false;
     std::array<bool, 2> finished_{};      // FIN passed on, by the side that sent it
     std::array<bool, 2> write_failed_{};  // by the leg that was written to
     sniff::Outcome outcome_ = sniff::Outcome::connecting;
@@ -114,6 +115,8 @@ class Session final
     TimeMs attempt_until_ms_ = 0;
     TimeMs reset_until_ms_ = 0;
     int64_t connected_ns_ = 0;
+    int64_t first_byte_ns_ = 0;
+    uint64_t open_incident_ = 0;  // reported while this was open; 0: none
     std::array<uint64_t, 2> bytes_{};
     sniff::Ending ending_;
     PeerAddress client_address_;

@@ -88,24 +88,25 @@ void Worker::abort_all() {
     });
 }
 
-void Worker::report(sniff::Evidence evidence, sniff::Diagnosis diagnosis, uint64_t session,
-                    bool open) {
-    Incident incident;
-    incident.id = shared_.process_id + "-" + std::to_string(number_) + "-" +
-                  std::to_string(++incidents_);
+uint64_t Worker::report(Incident incident) {
+    const config::Node& node = shared_.config.node;
+    incident.id = incident_id(++incidents_);
     incident.at = std::chrono::system_clock::now();
-    incident.node = shared_.config.node.namespace_.empty()
-                        ? shared_.config.node.name
-                        : shared_.config.node.namespace_ + "/" + shared_.config.node.name;
-    incident.runbook =
-        shared_.config.runbook_url + "#" + std::string(sniff::name(diagnosis.cause));
-    incident.action = evidence.outcome == sniff::Outcome::connected ? "forwarded" : "closed";
-    incident.open = open;
-    incident.evidence = std::move(evidence);
-    incident.diagnosis = std::move(diagnosis);
-    static_cast<void>(session);
+    incident.node = node.namespace_.empty() ? node.name : node.namespace_ + "/" + node.name;
+    incident.runbook = shared_.config.runbook_url + "#" +
+                       std::string(sniff::name(incident.diagnosis.cause));
     // A full queue is counted by the sink; the counters of this worker have moved already.
     static_cast<void>(shared_.sink.push(std::move(incident)));
+    return incidents_;
+}
+
+void Worker::amend(uint64_t number, IncidentEnd end) {
+    end.id = incident_id(number);
+    shared_.sink.amend(std::move(end));
+}
+
+std::string Worker::incident_id(uint64_t number) const {
+    return shared_.process_id + "-" + std::to_string(number_) + "-" + std::to_string(number);
 }
 
 // ---- deadlines

@@ -65,12 +65,15 @@ class Worker final {
     }
     [[nodiscard]] static TimeMs now_ms() noexcept { return now_ns() / 1'000'000; }
     void set_deadline(DeadlineHook& hook, TimeMs due) noexcept;
-    void report(sniff::Evidence evidence, sniff::Diagnosis diagnosis, uint64_t session, bool open);
+    // Completes the record (id, node, links) and hands it to the sink; returns its number on this worker.
+    uint64_t report(Incident incident);
+    void amend(uint64_t number, IncidentEnd end);
     void remove(Session& session) noexcept;
     void adopt(size_t listener, UniqueFd fd, const PeerAddress& peer);
 
    private:
     using Sessions = boost::intrusive::list<Session, boost::intrusive::base_hook<SessionLink>>;
+    [[nodiscard]] std::string incident_id(uint64_t number) const;
     void arm_tick();
     void on_tick();
     [[nodiscard]] WorkerSnapshot take_snapshot(size_t connections_max) const;

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "sniff/http2.h"
 #include "tests/sniff/corpus.h"
 
 namespace telltale::sniff {
@@ -32,6 +33,22 @@ TEST(Http1Probe, says_no_at_the_first_byte_that_no_method_has) {
     EXPECT_EQ(http1_request_probe(as_bytes("GET:")), Match::no);
     EXPECT_EQ(http1_request_probe(as_bytes(std::string(33, 'A'))), Match::no);
     EXPECT_EQ(http1_request_probe(as_bytes(std::string(32, 'A'))), Match::more);
+}
+
+TEST(Http1Probe, leaves_the_http2_preface_alone) {
+    for (size_t size = 0; size < http2_preface.size(); ++size) {
+        EXPECT_EQ(http1_request_probe(as_bytes(http2_preface.substr(0, size))), Match::more)
+            << size;
+    }
+    EXPECT_EQ(http1_request_probe(as_bytes(http2_preface)), Match::no);
+    EXPECT_EQ(http1_request_probe(as_bytes("PRI * HTTP/1.1")), Match::yes);
+}
+
+TEST(HtmlProbe, waits_for_a_tag_behind_white_space_but_not_for_ever) {
+    EXPECT_EQ(html_probe(as_bytes(std::string(64, ' '))), Match::more);
+    EXPECT_EQ(html_probe(as_bytes(std::string(64, '\n') + "<html>")), Match::yes);
+    EXPECT_EQ(html_probe(as_bytes(std::string(65, ' '))), Match::no);
+    EXPECT_EQ(html_probe(as_bytes("<head>")), Match::no);
 }
 
 TEST(Http1HeadSize, is_that_of_the_first_empty_line) {

@@ -1,4 +1,5 @@
 """Makes tests/support importable, and checks that no test leaves a process behind."""
+import collections
 import os
 import sys
 
@@ -22,6 +23,8 @@ def nothing_is_left_running():
 
 def pytest_terminal_summary(terminalreporter):
     """Skips for a missing peer are said aloud, also with -q."""
+    reasons = collections.Counter()
     for report in terminalreporter.stats.get("skipped", []):
-        reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        terminalreporter.write_line(f"SKIPPED {report.nodeid}: {reason}", yellow=True)
+        reasons[str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)] += 1
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"SKIPPED {count} tests: {reason}", yellow=True)

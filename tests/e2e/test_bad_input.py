@@ -221,6 +221,14 @@ def test_a_bad_configuration_lists_every_error_and_exits_65(command, tmp_path):
     assert any("upstream" in text and ":7:" in text or "listeners[1].upstream" in text for text in lines)
 
 
+@pytest.mark.parametrize("upstream", ["127.0.0.1", "localhost", "127.0.0.2", "[::1]"])
+def test_a_listener_that_leads_to_itself_is_refused(upstream, tmp_path):
+    file = tmp_path / "loop.yaml"
+    file.write_text(f"listeners:\n  - {{name: a, listen: \":15260\", upstream: \"{upstream}:15260\"}}\n")
+    done = process.run([binary(), "check", "-c", file])
+    assert done.returncode == 65 and "leads back" in done.stderr
+
+
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe\x00", b"- - - {", b"listeners: [", b"a: &a [*a]\n", b"\t", b"x" * MIB,
                                   b"[" * 20000, b"listeners:\n" + b"  - {name: n}\n" * 20000],
                          ids=["empty", "binary", "broken", "cut", "self_reference", "tab", "long", "deep", "many"])

@@ -190,6 +190,7 @@ def test_sigterm_without_connections_ends_at_once_with_0():
 def test_at_the_connection_limit_it_stops_accepting_and_goes_on_afterwards():
     with ScriptedServer(echo) as server, \
             Telltale(Listener(server.target), extra="limits: {connections: 10}\n") as telltale:
+        telltale.expected_warnings = ["stops accepting for a while: the connection limit of 10 is reached"]
         with contextlib.ExitStack() as stack:
             for _ in range(10):
                 client = stack.enter_context(sockets.connect(telltale.address))
@@ -212,6 +213,7 @@ def test_without_descriptors_it_pauses_and_recovers_and_the_cpu_rests():
     prefix = ("prlimit", f"--nofile={limit}:{limit}")
     with ScriptedServer(echo) as server, \
             Telltale(Listener(server.target), prefix=prefix, extra="limits: {connections: 10000}\n") as telltale:
+        telltale.expected_warnings = ["stops accepting for a while: Too many open files"]
         with contextlib.ExitStack() as stack:
             for _ in range(limit):
                 client = stack.enter_context(sockets.connect(telltale.address))
@@ -224,8 +226,11 @@ def test_without_descriptors_it_pauses_and_recovers_and_the_cpu_rests():
             assert spent < 0.5, f"{spent:.2f} s of CPU in about a second without descriptors"
             assert telltale.process.poll() is None
         telltale.wait_until_idle()
-        assert telltale.metric("telltale_accept_paused_total") >= 1
+        paused = telltale.metric("telltale_accept_paused_total")
+        assert paused >= 1
         assert clients.exchange(telltale.address, PING, half_close=True)[0] == PING
+        warnings = telltale.output("stderr").count("Too many open files")
+        assert 1 <= warnings <= paused, "one line for each pause, not for each failed accept"
 
 
 def cpu_seconds(pid):

@@ -7,7 +7,8 @@ import pytest
 
 from .process import find_program, missing, run
 
-BLACK_HOLE = "198.51.100.9"  # documentation addresses (RFC 5737)
+OWN_ADDRESS = "198.51.100.1"  # documentation addresses (RFC 5737)
+BLACK_HOLE = "198.51.100.9"
 UNREACHABLE = "203.0.113.9"
 
 
@@ -38,7 +39,7 @@ class Namespace:
     def _set_up(self):
         for arguments in (["link", "set", "lo", "up"],
                           ["link", "add", "veth-in", "type", "veth", "peer", "name", "veth-out"],
-                          ["address", "add", "198.51.100.1/24", "dev", "veth-in"],
+                          ["address", "add", OWN_ADDRESS + "/24", "dev", "veth-in"],
                           ["link", "set", "veth-in", "up"], ["link", "set", "veth-out", "up"],
                           ["neighbour", "add", BLACK_HOLE, "lladdr", "02:00:00:00:00:09", "dev", "veth-in"],
                           ["route", "add", "unreachable", UNREACHABLE + "/32"]):

@@ -2,6 +2,7 @@
 import contextlib
 import glob
 import os
+import socket
 import sys
 
 from . import process, sockets, tls
@@ -288,6 +289,15 @@ class Exporter(Peer):
 def silent():
     """Accepts and says nothing."""
     return sockets.ScriptedServer(sockets.keep_open)
+
+
+def ends_at_once():
+    """Sends FIN and reads on."""
+    def script(sock, number):
+        sock.shutdown(socket.SHUT_WR)
+        sockets.keep_open(sock, number)
+
+    return sockets.ScriptedServer(script)
 
 
 def closes_at_once():

@@ -114,8 +114,7 @@ void add_proxy(CLI::App& program, Action& chosen) {
             "This sidecar's name in its records"},
     };
     for (const Row& row : rows)
-        command->add_option(row.flag, flags.get()->overrides.*row.value, row.help)
-            ->type_name(row.type);
+        command->add_option(row.flag, flags->overrides.*row.value, row.help)->type_name(row.type);
     command->footer(
         "Each flag but -c is also a variable: --log-format is TELLTALE_LOG_FORMAT, -c is "
         "TELLTALE_CONFIG.\n\n"

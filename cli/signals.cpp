@@ -32,7 +32,7 @@ Signals::Signals(std::function<void()> first, std::function<void()> again)
 Signals::~Signals() {
     over_ = true;
     // Directed at the thread, so it wakes even when nobody sends a real one.
-    pthread_kill(thread_.native_handle(), SIGTERM);
+    pthread_kill(thread_.native_handle(), SIGINT);
     thread_.join();
 }
 

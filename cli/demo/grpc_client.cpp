@@ -1,9 +1,9 @@
 #include "cli/demo/grpc_client.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <charconv>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
@@ -30,7 +30,7 @@ ssize_t read_request(nghttp2_session* /*session*/, int32_t /*stream*/, uint8_t* 
                      uint32_t* flags, nghttp2_data_source* source, void* /*user*/) {
     auto& call = *static_cast<Call*>(source->ptr);
     const size_t count = std::min(size, call.request.size() - call.sent);
-    std::memcpy(out, call.request.data() + call.sent, count);
+    std::copy_n(call.request.data() + call.sent, count, out);
     call.sent += count;
     if (call.sent == call.request.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(count);

@@ -1,8 +1,8 @@
 #include "cli/demo/grpc_server.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ip/address_v4.hpp>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <utility>
@@ -31,7 +31,7 @@ ssize_t read_response(nghttp2_session* session, int32_t stream, uint8_t* out, si
                       uint32_t* flags, nghttp2_data_source* source, void* /*user*/) {
     auto& call = *static_cast<Calls::Call*>(source->ptr);
     const size_t count = std::min(size, call.response.size() - call.sent);
-    std::memcpy(out, call.response.data() + call.sent, count);
+    std::copy_n(call.response.data() + call.sent, count, out);
     call.sent += count;
     if (call.sent == call.response.size()) {
         // The trailers end the stream, not the data.

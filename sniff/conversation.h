@@ -19,7 +19,9 @@ namespace telltale::sniff {
 struct ConversationLimits {
     uint32_t window_max = 16384;      // bytes kept per side while undecided; reaching it ends the sniff, never the connection
     Millis settle_ms = 100;           // after a mismatch: time for the rest of the answer's head
-    Millis silent_after_ms = 5000;    // client spoke, upstream connected, not one byte back
+    // Client spoke, upstream connected, not one byte back. A server of HTTP/1 may think as long as it likes, a proxy may dial
+    // as long: there only where gRPC is expected, otherwise silence shows at the close.
+    Millis silent_after_ms = 5000;
     Millis http2_settle_ms = 1000;    // SETTINGS seen, no response HEADERS yet: count it as a match now
 };
 

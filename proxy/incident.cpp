@@ -215,7 +215,6 @@ class Record final {
     [[nodiscard]] json::object http2_response(const sniff::Http2Headers& headers) const;
     [[nodiscard]] json::array attempts() const;
     [[nodiscard]] json::object hop() const;
-    [[nodiscard]] json::object timing() const;
     [[nodiscard]] json::object ended_by() const;
 
     const Incident& incident_;
@@ -395,16 +394,41 @@ json::object Record::hop() const {
     return out;
 }
 
-json::object Record::timing() const {
-    json::object out{{"connect", nullptr}, {"first_byte", nullptr}, {"total", evidence_.now}};
-    if (incident_.timing) {
-        const Timing& fine = *incident_.timing;
-        if (fine.connect_ms) out["connect"] = *fine.connect_ms;
-        if (fine.first_byte_ms) out["first_byte"] = *fine.first_byte_ms;
-        out["total"] = fine.total_ms;
-    }
-    if (evidence_.silent_for) out["silent"] = *evidence_.silent_for;
+// Boost.JSON writes 0.3 as 3E-1: right, but not what people read. So the numbers are written here.
+std::string decimal(double value) {
+    std::array<char, 64> digits{};
+    static_cast<void>(std::snprintf(digits.data(), digits.size(), "%.3f", value));
+    std::string out = digits.data();
+    out.erase(out.find_last_not_of('0') + 1);
+    if (out.ends_with('.')) out.pop_back();
     return out;
+}
+
+// Stands for the timings until the rest is text. No text of a record can hold it: there, quotes are escaped.
+constexpr std::string_view timing_key = "\"timing_ms\":";
+constexpr std::string_view timing_value = "\"measured\"";
+
+std::string timing_text(const Incident& incident) {
+    Timing timing = incident.timing.value_or(Timing{});
+    const Evidence& evidence = incident.evidence;
+    if (!incident.timing) {
+        timing.total_ms = static_cast<double>(evidence.now);
+        if (evidence.connected_at) timing.connect_ms = static_cast<double>(*evidence.connected_at);
+        const auto& first_byte = evidence.upstream.first_byte_at;
+        if (first_byte) timing.first_byte_ms = static_cast<double>(*first_byte);
+    }
+    const auto known = [](const std::optional<double>& value) { return value ? decimal(*value) : "null"; };
+    std::string out = "{\"connect\":" + known(timing.connect_ms) + ",\"first_byte\":" +
+                      known(timing.first_byte_ms) + ",\"total\":" + decimal(timing.total_ms);
+    if (evidence.silent_for) out += ",\"silent\":" + std::to_string(*evidence.silent_for);
+    return out + "}";
+}
+
+void put_timing(std::string& line, const Incident& incident) {
+    const std::string placeholder = std::string(timing_key) + std::string(timing_value);
+    const size_t at = line.find(placeholder);
+    if (at == std::string::npos) return;
+    line.replace(at + timing_key.size(), timing_value.size(), timing_text(incident));
 }
 
 json::object Record::ended_by() const {
@@ -435,7 +459,7 @@ json::object Record::build() const {
     out["envoy_flag"] = text(diagnosis.envoy_flag);
     out["bytes"] = json::object{{"from_client", evidence_.client.bytes},
                                 {"from_upstream", evidence_.upstream.bytes}};
-    out["timing_ms"] = timing();
+    out["timing_ms"] = "measured";
     out["open"] = incident_.open;
     out["ended_by"] = nullptr;
     if (evidence_.ended) out["ended_by"] = ended_by();
@@ -461,6 +485,7 @@ std::string within_limit(const Incident& incident, const Repeated&... repeats) {
     std::string line;
     for (const Budget& budget : budgets) {
         line = json::serialize(Record(incident, budget).build(repeats...));
+        put_timing(line, incident);
         if (line.size() <= record_bytes_max) break;
     }
     return line;

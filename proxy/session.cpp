@@ -268,7 +268,7 @@ void Session::on_read_error(Side side, const ErrorCode& error) {
 
 void Session::after_read() {
     const TimeMs now = worker_.now_ms();
-    observe(age(now));
+    observe(now);
     if (state_ == State::giving_up) {
         pass_reset();
         return;
@@ -330,7 +330,7 @@ void Session::pass_reset() {
                         (upstream_.is_open() && unsent_bytes(upstream_.native_handle()) != 0 &&
                          !write_failed_[index(Side::upstream)]);
     if (unread && now < reset_until_ms_) {
-        observe(age(now));
+        observe(now);
         schedule(now);
         return;
     }
@@ -394,9 +394,18 @@ sniff::Protocol Session::upstream_protocol() const noexcept {
     return conversation_.protocol(Side::upstream);
 }
 
-void Session::observe(sniff::Millis now) {
+void Session::observe(TimeMs now) {
     if (!counted_ && conversation_.decided()) count_verdict();
-    if (!diagnosed_ && conversation_.ready_for_diagnosis()) diagnose(now);
+    if (diagnosed_ || !conversation_.ready_for_diagnosis() || awaits_ending(now)) return;
+    diagnose(age(now));
+}
+
+// Whoever answers the wrong protocol mostly hangs up at once, and who hung up belongs in the record. An upstream that
+// said nothing, or keeps the connection, is not waited for longer than an answer may take to settle.
+bool Session::awaits_ending(TimeMs now) noexcept {
+    if (ending_.kind != sniff::EndKind::none || bytes_[index(Side::upstream)] == 0) return false;
+    if (diagnose_at_ms_ == 0) diagnose_at_ms_ = now + worker_.config().sniff.settle.count();
+    return now < diagnose_at_ms_;
 }
 
 void Session::count_verdict() {
@@ -508,6 +517,7 @@ TimeMs Session::next_due(TimeMs now) const noexcept {
     const config::Timeouts& timeouts = worker_.config().timeouts;
     TimeMs due = never;
     if (const auto wanted = conversation_.deadline()) due = accepted_ms_ + *wanted;
+    if (!diagnosed_ && diagnose_at_ms_ != 0) due = std::min(due, diagnose_at_ms_);
     switch (state_) {
         case State::connecting:
             due = std::min(due, attempt_until_ms_);
@@ -545,8 +555,8 @@ void Session::on_deadline(TimeMs now) {
     const config::Timeouts& timeouts = worker_.config().timeouts;
     if (const auto wanted = conversation_.deadline(); wanted && age(now) >= *wanted) {
         conversation_.on_time(age(now));
-        observe(age(now));
     }
+    observe(now);
     if (holds_preface() &&
         now >= last_activity_ms_ + worker_.config().sniff.preface_hold.count()) {
         hold_over_ = true;

@@ -80,7 +80,8 @@ class Session final
 
     void pass_reset();
     void end();
-    void observe(sniff::Millis now);
+    void observe(TimeMs now);
+    [[nodiscard]] bool awaits_ending(TimeMs now) noexcept;
     void count_verdict();
     void diagnose(sniff::Millis now);
     [[nodiscard]] bool deserves_diagnosis_at_end() const noexcept;
@@ -114,6 +115,7 @@ class Session final
     TimeMs give_up_at_ms_ = 0;
     TimeMs attempt_until_ms_ = 0;
     TimeMs reset_until_ms_ = 0;
+    TimeMs diagnose_at_ms_ = 0;  // the conversation is ready, the ending is still awaited; 0: not so
     int64_t connected_ns_ = 0;
     int64_t first_byte_ns_ = 0;
     uint64_t open_incident_ = 0;  // reported while this was open; 0: none

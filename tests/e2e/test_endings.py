@@ -226,10 +226,10 @@ def test_without_descriptors_it_pauses_and_recovers_and_the_cpu_rests():
             assert spent < 0.5, f"{spent:.2f} s of CPU in about a second without descriptors"
             assert telltale.process.poll() is None
         telltale.wait_until_idle()
-        paused = telltale.metric("telltale_accept_paused_total")
-        assert paused >= 1
-        assert clients.exchange(telltale.address, PING, half_close=True)[0] == PING
+        # What waited in the kernel's queue is taken first, and may use up the descriptors once more.
+        until(lambda: clients.exchange(telltale.address, PING, half_close=True)[0] == PING, telltale.describe)
         warnings = telltale.output("stderr").count("Too many open files")
+        paused = telltale.metric("telltale_accept_paused_total")
         assert 1 <= warnings <= paused, "one line for each pause, not for each failed accept"
 
 

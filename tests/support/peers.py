@@ -123,12 +123,10 @@ DocumentRoot {self.path("html")}
 class Tomcat(Peer):
     """Tomcat with its own base folder; upgrade=True adds the HTTP/2 upgrade protocol to the connector."""
 
-    HOME = "/usr/share/tomcat10"
-
     def __init__(self, upgrade=False):
         super().__init__(find_program("java"), name="tomcat")
-        if not os.path.isdir(self.HOME):
-            missing("tomcat10")
+        homes = sorted(glob.glob("/usr/share/tomcat1?/bin/bootstrap.jar"))
+        home = os.path.dirname(os.path.dirname(homes[0])) if homes else missing("tomcat10 or tomcat11")
         for folder in ("conf", "logs", "temp", "webapps", "work", "webapps/ROOT"):
             os.mkdir(self.path(folder))
         self.write("webapps/ROOT/index.html", "hello\n")
@@ -141,10 +139,10 @@ class Tomcat(Peer):
 <servlet><servlet-name>default</servlet-name>
 <servlet-class>org.apache.catalina.servlets.DefaultServlet</servlet-class></servlet>
 <servlet-mapping><servlet-name>default</servlet-name><url-pattern>/</url-pattern></servlet-mapping></web-app>""")
-        jars = os.pathsep.join(glob.glob(f"{self.HOME}/bin/*.jar"))
+        jars = os.pathsep.join(glob.glob(f"{home}/bin/*.jar"))
         # Bootstrap opens the port well before it answers on it, hence wait_until_accepting() below.
         self.command("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars,
-                     f"-Dcatalina.home={self.HOME}", f"-Dcatalina.base={self.folder}",
+                     f"-Dcatalina.home={home}", f"-Dcatalina.base={self.folder}",
                      f"-Djava.io.tmpdir={self.path('temp')}", "org.apache.catalina.startup.Bootstrap", "start")
 
 

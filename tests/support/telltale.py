@@ -65,6 +65,7 @@ class Telltale(Program):
     """`telltale proxy` with a YAML file. Leaving the context stops it with SIGTERM and checks that the end was clean."""
 
     def __init__(self, *listeners, services=(), extra="", namespace=None, prefix=(), arguments=(), environment=None):
+        program = binary()  # first: it may skip the test
         self.admin_address = ("127.0.0.1", free_port())
         self.listeners = listeners
         super().__init__(["telltale"], name="telltale", namespace=namespace, environment=environment)
@@ -74,7 +75,7 @@ class Telltale(Program):
             text += "registry:\n  services:\n" + "".join(f"    - {_flow(service)}\n" for service in services)
         self.configuration = text + extra
         self.config_file = self.write("telltale.yaml", self.configuration)
-        self.arguments = self.in_namespace([*prefix, binary(), "proxy", "--config", self.config_file,
+        self.arguments = self.in_namespace([*prefix, program, "proxy", "--config", self.config_file,
                                             "--log-format", "json", *arguments])
         self.expected_warnings = []  # texts that may stand on stderr
 

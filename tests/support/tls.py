@@ -1,5 +1,7 @@
 """Certificates for the test's own servers, and TLS clients that offer a chosen ALPN."""
+import atexit
 import os
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -13,13 +15,13 @@ def certificate():
     """(certificate, key): self-signed for localhost, made once per process by openssl."""
     if not _made:
         folder = tempfile.mkdtemp(prefix="telltale-cert-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         pair = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
         subprocess.run([find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
                         "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", pair[0], "-keyout", pair[1]],
                        check=True, capture_output=True)
         _made["pair"] = pair
-        _made["folder"] = folder
     return _made["pair"]
 
 

@@ -2,7 +2,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/use_future.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -10,6 +9,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/system/system_error.hpp>
 #include <chrono>
 #include <stdexcept>
 
@@ -25,13 +25,23 @@ namespace {
 
 constexpr std::chrono::seconds patience{10};
 
-// Runs one asynchronous step to its end; the stream's deadline holds only for those.
-template <class Future>
-auto finish(asio::io_context& context, Future future) {
-    context.restart();
-    context.run();
-    return future.get();
-}
+// One asynchronous step run to its end; the stream's deadline holds only for those.
+class Step final {
+   public:
+    explicit Step(asio::io_context& context) : context_(context) { context_.restart(); }
+    // To be called by the step when it is over.
+    [[nodiscard]] auto handler() {
+        return [this](const beast::error_code& error, auto&&...) { error_ = error; };
+    }
+    void finish() {
+        context_.run();
+        if (error_) throw boost::system::system_error(error_);
+    }
+
+   private:
+    asio::io_context& context_;
+    beast::error_code error_;
+};
 
 }  // namespace
 
@@ -40,14 +50,22 @@ std::string http_get(const std::string& address, const std::string& path) {
         asio::io_context context{1};
         beast::tcp_stream stream{context};
         stream.expires_after(patience);
-        finish(context, stream.async_connect(endpoint_of(address), asio::use_future));
+        Step connect{context};
+        stream.async_connect(endpoint_of(address), connect.handler());
+        connect.finish();
+
         http::request<http::empty_body> request{http::verb::get, path, 11};
         request.set(http::field::host, address);
         request.set(http::field::connection, "close");
-        finish(context, http::async_write(stream, request, asio::use_future));
+        Step write{context};
+        http::async_write(stream, request, write.handler());
+        write.finish();
+
         beast::flat_buffer buffer;
         http::response<http::string_body> response;
-        finish(context, http::async_read(stream, buffer, response, asio::use_future));
+        Step read{context};
+        http::async_read(stream, buffer, response, read.handler());
+        read.finish();
         if (response.result() != http::status::ok)
             throw std::runtime_error("it answered " + std::to_string(response.result_int()));
         return std::move(response).body();

@@ -18,12 +18,18 @@ constexpr std::chrono::seconds failure_kept{1};
 }  // namespace
 
 struct Route::Lookup : std::enable_shared_from_this<Lookup> {
-    Lookup(asio::io_context& context, config::Address address, const OwnAddresses& own_addresses)
-        : upstream(std::move(address)), own(own_addresses), resolver(context) {}
+    Lookup(asio::io_context& context, size_t index, config::Address address,
+           const OwnAddresses& own_addresses, Chains& all_chains)
+        : listener(index),
+          upstream(std::move(address)),
+          own(own_addresses),
+          chains(all_chains),
+          resolver(context) {}
 
     void finish(ErrorCode error, const asio::ip::tcp::resolver::results_type& results) {
         answer = {};
         answer.error = error;
+        chains.set(listener, std::nullopt);
         for (const auto& result : results) add(Endpoint(result.endpoint()));
         fresh_until = Clock::now() + (error ? failure_kept : answer_kept);
         for (auto& ready : std::exchange(waiting, {})) ready(answer);
@@ -31,21 +37,42 @@ struct Route::Lookup : std::enable_shared_from_this<Lookup> {
 
     void add(const Endpoint& endpoint) {
         answer.endpoints.push_back(endpoint);
-        answer.loops.push_back(std::any_of(
+        const auto reached = std::find_if(
             own.bound.begin(), own.bound.end(),
-            [&](const Endpoint& bound) { return reaches(endpoint, bound, own.local); }));
+            [&](const Endpoint& bound) { return reaches(endpoint, bound, own.local); });
+        if (reached == own.bound.end()) {
+            answer.loops.push_back(false);
+            return;
+        }
+        const auto next = static_cast<size_t>(reached - own.bound.begin());
+        chains.set(listener, next);
+        answer.loops.push_back(chains.lead_to(listener, next));
     }
 
+    size_t listener;
     config::Address upstream;
     const OwnAddresses& own;
+    Chains& chains;
     asio::ip::tcp::resolver resolver;
     ResolvedUpstream answer;
     Clock::time_point fresh_until{};
     std::vector<Ready> waiting;
 };
 
-Route::Route(asio::io_context& context, const config::Address& upstream, const OwnAddresses& own)
-    : lookup_(std::make_shared<Lookup>(context, upstream, own)) {
+bool Chains::lead_to(size_t listener, size_t from) const {
+    size_t at = from;
+    // A chain that passes more listeners than there are goes in a circle further on: not through this one.
+    for (size_t step = 0; step <= next_.size(); ++step) {
+        if (at == listener) return true;
+        if (!next_[at]) return false;
+        at = *next_[at];
+    }
+    return false;
+}
+
+Route::Route(asio::io_context& context, size_t listener, const config::Address& upstream,
+             const OwnAddresses& own, Chains& chains)
+    : lookup_(std::make_shared<Lookup>(context, listener, upstream, own, chains)) {
     if (const auto endpoint = numeric_endpoint(upstream)) {
         lookup_->add(*endpoint);
         lookup_->fresh_until = Clock::time_point::max();

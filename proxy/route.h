@@ -5,6 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,15 +22,29 @@ struct ResolvedUpstream {
 
 // What the process itself listens on; filled once before the workers start.
 struct OwnAddresses {
-    std::vector<Endpoint> bound;
+    std::vector<Endpoint> bound;  // index = listener
     std::vector<Endpoint> local;
+};
+
+// Which listener of this process each listener's upstream was last seen to be, if any: chains are legal, cycles are not.
+class Chains final {
+   public:
+    explicit Chains(size_t listeners) : next_(listeners) {}
+    void set(size_t listener, std::optional<size_t> next) { next_[listener] = next; }
+    // Whether what enters at `from` arrives at `listener`.
+    [[nodiscard]] bool lead_to(size_t listener, size_t from) const;
+
+   private:
+    std::vector<std::optional<size_t>> next_;
 };
 
 class Route final {
    public:
     using Ready = std::function<void(const ResolvedUpstream&)>;
 
-    Route(asio::io_context& context, const config::Address& upstream, const OwnAddresses& own);
+    // own and chains outlive the route; chains is shared by the routes of one worker.
+    Route(asio::io_context& context, size_t listener, const config::Address& upstream,
+          const OwnAddresses& own, Chains& chains);
     ~Route();
     Route(const Route&) = delete;
     Route& operator=(const Route&) = delete;

@@ -165,11 +165,23 @@ void Session::on_connect(ErrorCode error) {
     if (state_ != State::connecting) return;
     if (connect_timed_out_) {
         attempt_failed(ETIMEDOUT);
+    } else if (error == asio::error::connection_reset) {
+        // The handshake was complete: a RST that answers a SYN reads ECONNREFUSED.
+        reset_at_once(error);
     } else if (error) {
         attempt_failed(error.value());
     } else {
         relay();
     }
+}
+
+void Session::reset_at_once(const ErrorCode& error) {
+    state_ = State::relaying;
+    outcome_ = sniff::Outcome::connected;
+    connected_ns_ = worker_.now_ns();
+    conversation_.on_connected(age(worker_.now_ms()));
+    on_read_error(Side::upstream, error);
+    on_read_failed(Side::upstream, error);
 }
 
 void Session::attempt_failed(int error) {
@@ -192,13 +204,19 @@ void Session::give_up(sniff::Outcome outcome) {
                 outcome == sniff::Outcome::timed_out ? sniff::EndKind::timeout
                                                      : sniff::EndKind::error,
                 error);
-    // A refusal on loopback is faster than the client's first bytes; the record should still say what the client speaks.
-    if (bytes_[index(Side::client)] == 0 && !from_client_.finished()) {
-        give_up_at_ms_ = worker_.now_ms() + worker_.config().sniff.settle.count();
-        schedule(worker_.now_ms());
+    reset_client_once_it_spoke();
+}
+
+// On loopback a refusal is faster than the client's first bytes; the record should still say what the client speaks.
+void Session::reset_client_once_it_spoke() {
+    if (bytes_[index(Side::client)] != 0 || from_client_.finished()) {
+        pass_reset();
         return;
     }
-    pass_reset();
+    state_ = State::giving_up;
+    const TimeMs now = worker_.now_ms();
+    give_up_at_ms_ = now + worker_.config().sniff.settle.count();
+    schedule(now);
 }
 
 void Session::relay() {
@@ -296,8 +314,13 @@ void Session::on_direction_finished(Side side) {
 
 void Session::on_read_failed(Side side, const ErrorCode&) {
     // The direction towards the broken side is over too; what is still under way to the other one is not.
-    (side == Side::client ? from_upstream_ : from_client_).stop();
-    pass_reset();
+    if (side == Side::client) {
+        from_upstream_.stop();
+        pass_reset();
+        return;
+    }
+    if (bytes_[index(Side::client)] != 0) from_client_.stop();
+    reset_client_once_it_spoke();
 }
 
 void Session::on_write_failed(Side side, const ErrorCode& error) {

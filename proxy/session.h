@@ -74,8 +74,10 @@ class Session final
     void on_resolved(const ResolvedUpstream& upstream);
     void connect_next();
     void on_connect(ErrorCode error);
+    void reset_at_once(const ErrorCode& error);
     void attempt_failed(int error);
     void give_up(sniff::Outcome outcome);
+    void reset_client_once_it_spoke();
     void relay();
 
     void pass_reset();

@@ -15,9 +15,11 @@ Worker::Worker(size_t number, size_t workers, const Shared& shared)
       buffers_(shared.config.limits.buffered_bytes / workers),
       stats_(shared.config.listeners.size()),
       work_(context_.get_executor()),
-      tick_(context_) {
+      tick_(context_),
+      chains_(shared.config.listeners.size()) {
     for (const config::Listener& listener : shared.config.listeners) {
-        routes_.push_back(std::make_unique<Route>(context_, listener.upstream, shared.own));
+        routes_.push_back(std::make_unique<Route>(context_, routes_.size(), listener.upstream,
+                                                  shared.own, chains_));
     }
 }
 

@@ -94,6 +94,7 @@ class Worker final {
     asio::basic_waitable_timer<std::chrono::steady_clock,
                                asio::wait_traits<std::chrono::steady_clock>, Executor>
         tick_;
+    Chains chains_;
     std::vector<std::unique_ptr<Route>> routes_;
     std::thread thread_;
 };

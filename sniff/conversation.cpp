@@ -49,6 +49,10 @@ bool is_grpc_in_http1(std::string_view content_type) {
     return type.starts_with("application/grpc") && !type.starts_with("application/grpc-web");
 }
 
+bool is_grpc_web(std::string_view content_type) {
+    return lower(content_type).starts_with("application/grpc-web");
+}
+
 bool is_grpc(std::string_view content_type) {
     return lower(content_type).starts_with("application/grpc");
 }
@@ -118,6 +122,7 @@ struct Conversation::State {
     bool skip_proxy_header();
     bool pair();
     bool pair_http1();
+    bool pair_grpc_web();
     bool pair_tunnel(const Http1Request& request);
     bool pair_tls();
     void enter(Layer layer, const Http1Request& request, size_t answer_head);
@@ -315,6 +320,19 @@ bool Conversation::State::pair_http1() {
     if (expect != Expect::grpc && request_kind == RequestKind::plain) {
         return conclude(Verdict::match);
     }
+    if (expect == Expect::grpc && is_grpc_web(request.content_type)) return pair_grpc_web();
+    mismatch();
+    return true;
+}
+
+// Where gRPC is expected, gRPC-Web in HTTP/1 is right as long as the answer is gRPC-Web too.
+bool Conversation::State::pair_grpc_web() {
+    const Bytes answer = upstream.kept().subspan(http1_interim_size(upstream.kept()));
+    const size_t head = http1_head_size(answer);
+    if (head == 0 && upstream.may_grow()) return false;
+    const Http1Response response =
+        parse_http1_response(answer.first(head > 0 ? head : answer.size()));
+    if (is_grpc_web(response.content_type)) return conclude(Verdict::match);
     mismatch();
     return true;
 }

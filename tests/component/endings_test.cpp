@@ -115,6 +115,24 @@ TEST(Endings, reset_before_any_byte_is_passed_on_as_a_reset) {
     EXPECT_EQ(record.at("upstream").at("protocol"), "reset");
 }
 
+TEST(Endings, a_reset_that_is_faster_than_the_client_is_still_recorded) {
+    Server upstream;
+    auto config = config_for(upstream.address());
+    config.sniff.settle = std::chrono::seconds(5);
+    Sidecar sidecar(config);
+    Connection client = connect_to(sidecar.address());
+    upstream.accept().reset();
+    // The sidecar has seen the reset before the client says a word.
+    ASSERT_TRUE(sidecar.wait_until([&] {
+        return sidecar.get("/connections").find("giving_up") != std::string::npos;
+    }));
+    client.send(first_flight);
+    EXPECT_EQ(client.receive_to_end().end, End::reset);
+    const auto record = sidecar.incidents(1).at(0);
+    EXPECT_EQ(cause(record), "reset_before_preface");
+    EXPECT_EQ(record.at("client").at("protocol"), "http/2");
+}
+
 TEST(Endings, a_reset_by_the_client_reaches_the_upstream_as_a_reset) {
     Server upstream;
     Sidecar sidecar(config_for(upstream.address()));

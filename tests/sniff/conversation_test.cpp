@@ -489,6 +489,21 @@ TEST(ConversationHttp1, is_a_mismatch_where_grpc_is_expected) {
         player.evidence().client.http1_request.value().user_agent.starts_with("Prometheus"));
 }
 
+TEST(ConversationHttp1, matches_grpc_web_where_grpc_is_expected_if_the_answer_is_grpc_web_too) {
+    const std::string request = client_bytes("curl_grpc_web_post");
+    Player web(Expect::grpc);
+    web.play({connected(), client(request),
+              upstream("HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\n"
+                       "Content-Length: 0\r\n\r\n")});
+    expect_healthy(web);
+    Player html(Expect::grpc);
+    html.play({connected(), client(request),
+               upstream("HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n"
+                        "Content-Length: 0\r\n\r\n"),
+               passes(100)});
+    expect_incident(html);
+}
+
 TEST(ConversationHttp1, is_a_mismatch_when_it_carries_grpc_itself) {
     const auto post = [](std::string_view type) {
         return "POST /demo.Echo/Say HTTP/1.1\r\nContent-Type: " + std::string(type) +

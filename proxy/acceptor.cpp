@@ -39,12 +39,14 @@ UniqueFd open_socket(int family) {
     return UniqueFd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-// A path that another process left behind refuses connections; one that is served must not be taken away.
+// A path that another process left behind refuses connections; one that is served must not be taken
+// away.
 void remove_stale_path(const Endpoint& endpoint, const std::string& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
     const UniqueFd probe = open_socket(AF_UNIX);
-    const int connected = ::connect(probe.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+    const int connected =
+        ::connect(probe.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
     if (connected != 0 && errno == ECONNREFUSED) ::unlink(path.c_str());
 }
 
@@ -93,14 +95,17 @@ ListeningSocket::ListeningSocket(const std::string& listener_name, const config:
             remove_stale_path(*endpoint, address.unix_path);
         }
         bound = try_bind(fd_, *endpoint, false);
-        if (bound && address.is_unix() && address.unix_path[0] != '@') unix_path_ = address.unix_path;
+        if (bound && address.is_unix() && address.unix_path[0] != '@')
+            unix_path_ = address.unix_path;
     }
     if (!bound) fail(listener_name, address, "bind", errno);
     if (::listen(fd_.get(), backlog) != 0) fail(listener_name, address, "listen", errno);
     bound_ = bound_endpoint(fd_.get());
 }
 
-ListeningSocket::~ListeningSocket() { close(); }
+ListeningSocket::~ListeningSocket() {
+    close();
+}
 
 void ListeningSocket::close() noexcept {
     if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
@@ -147,7 +152,8 @@ void Acceptor::wait() {
 void Acceptor::accept_batch() {
     for (int taken = 0; taken < batch_max; ++taken) {
         if (full()) {
-            pause("the connection limit of " + std::to_string(limits_.connections_max) + " is reached");
+            pause("the connection limit of " + std::to_string(limits_.connections_max) +
+                  " is reached");
             return;
         }
         const Step step = accept_one();
@@ -178,7 +184,8 @@ Acceptor::Step Acceptor::accept_one() {
         case ENOBUFS:
         case ENOMEM:
             return Step::pause;
-        default:  // the peer left before it was accepted (ECONNABORTED, EPROTO, network errors of accept(2))
+        default:  // the peer left before it was accepted (ECONNABORTED, EPROTO, network errors of
+                  // accept(2))
             return Step::again;
     }
 }
@@ -194,7 +201,8 @@ void Acceptor::pause(const std::string& why) {
     if (!paused_) {
         paused_ = true;
         paused_total_.fetch_add(1, std::memory_order_relaxed);
-        spdlog::warn("listener {} stops accepting for a while: {}; clients wait in the backlog", name_, why);
+        spdlog::warn("listener {} stops accepting for a while: {}; clients wait in the backlog",
+                     name_, why);
     }
     timer_.expires_after(pause_time);
     timer_.async_wait([this](const ErrorCode& error) {

@@ -1,10 +1,11 @@
-// One listening socket: binds, accepts in small batches, pauses when the process has no descriptors left or the connection
-// limit is reached, and drains its backlog before it closes. Hands each accepted descriptor on; knows nothing of sessions.
+// One listening socket: binds, accepts in small batches, pauses when the process has no descriptors
+// left or the connection limit is reached, and drains its backlog before it closes. Hands each
+// accepted descriptor on; knows nothing of sessions.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,8 +17,8 @@
 
 namespace telltale::proxy {
 
-// A bound and listening socket. ":port" binds IPv6 with v6only off, so that it takes IPv4 too; where the kernel has no IPv6,
-// IPv4 alone. Throws StartError with one clear sentence.
+// A bound and listening socket. ":port" binds IPv6 with v6only off, so that it takes IPv4 too;
+// where the kernel has no IPv6, IPv4 alone. Throws StartError with one clear sentence.
 class ListeningSocket final {
    public:
     ListeningSocket(const std::string& listener_name, const config::Address& address);
@@ -50,7 +51,8 @@ class Acceptor final {
     Acceptor& operator=(const Acceptor&) = delete;
 
     void start();
-    // Takes what is in the backlog, then closes the listening socket: closing at once would reset those connections.
+    // Takes what is in the backlog, then closes the listening socket: closing at once would reset
+    // those connections.
     void stop();
 
    private:

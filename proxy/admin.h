@@ -1,6 +1,7 @@
-// The admin server (Boost.Beast): one table {path, handler}. GET or HEAD / /metrics /live /ready /incidents /connections
-// /config; anything else 404, another method 405. Runs on the control thread's io_context; never touches a worker's data:
-// it asks through AdminSources and answers when the values come.
+// The admin server (Boost.Beast): one table {path, handler}. GET or HEAD / /metrics /live /ready
+// /incidents /connections /config; anything else 404, another method 405. Runs on the control
+// thread's io_context; never touches a worker's data: it asks through AdminSources and answers when
+// the values come.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,8 @@ class Admin final {
     Admin& operator=(const Admin&) = delete;
 
     [[nodiscard]] std::string address() const;  // the bound address, "127.0.0.1:15970"
-    // Closes the listening socket and every connection. On the thread that runs the context, or when none runs it.
+    // Closes the listening socket and every connection. On the thread that runs the context, or
+    // when none runs it.
     void stop();
 
    private:

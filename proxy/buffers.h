@@ -1,6 +1,6 @@
-// Large buffers of one worker, lent for one turn of a pump, or for as long as a slow reader keeps it from emptying one.
-// Idle connections hold none. Bounded: when the limit is reached, borrow() answers an empty buffer and the pump goes on with
-// its own small one.
+// Large buffers of one worker, lent for one turn of a pump, or for as long as a slow reader keeps
+// it from emptying one. Idle connections hold none. Bounded: when the limit is reached, borrow()
+// answers an empty buffer and the pump goes on with its own small one.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,8 @@ class LentBuffer final {
 
 class BufferPool final {
    public:
-    // 256 KiB: with 64 KiB, 1 MiB messages cost 1.3 times the CPU on loopback, since every turn wakes both peers.
+    // 256 KiB: with 64 KiB, 1 MiB messages cost 1.3 times the CPU on loopback, since every turn
+    // wakes both peers.
     static constexpr size_t buffer_bytes = size_t{256} * 1024;
 
     explicit BufferPool(uint64_t limit_bytes);
@@ -45,7 +46,8 @@ class BufferPool final {
 
    private:
     friend class LentBuffer;
-    static constexpr size_t kept_free = 2;  // one turn uses one; a second covers a reader that just stalled
+    static constexpr size_t kept_free =
+        2;  // one turn uses one; a second covers a reader that just stalled
     void take_back(std::unique_ptr<uint8_t[]> bytes) noexcept;
 
     size_t limit_;

@@ -1,12 +1,13 @@
-// Deadlines of one worker's sessions on one coarse tick: a wheel of intrusive lists. Setting, moving and dropping a deadline
-// is O(1) and allocates nothing. Time comes in as a value; the worker owns the timer and stops it while the wheel is empty.
+// Deadlines of one worker's sessions on one coarse tick: a wheel of intrusive lists. Setting,
+// moving and dropping a deadline is O(1) and allocates nothing. Time comes in as a value; the
+// worker owns the timer and stops it while the wheel is empty.
 //
-// A deadline that moved later is not moved in the wheel: it fires at the old time and its owner sets it again. So activity
-// on a connection costs nothing here.
+// A deadline that moved later is not moved in the wheel: it fires at the old time and its owner
+// sets it again. So activity on a connection costs nothing here.
 #pragma once
 
-#include <boost/intrusive/list.hpp>
 #include <array>
+#include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,14 +34,15 @@ class Deadlines final {
    public:
     static constexpr TimeMs tick_ms = 50;
 
-    // Fires no earlier than `due`, at most two ticks later. Earlier than the hook's present deadline: it moves; later: it
-    // stays, the owner is asked at the earlier time.
+    // Fires no earlier than `due`, at most two ticks later. Earlier than the hook's present
+    // deadline: it moves; later: it stays, the owner is asked at the earlier time.
     void set(DeadlineHook& hook, TimeMs due, TimeMs now) noexcept;
     // Before a hook dies.
     void drop(DeadlineHook& hook) noexcept;
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
 
-    // Calls fire(hook) for every hook that is due; a hook is unset before its call and may be set again in it.
+    // Calls fire(hook) for every hook that is due; a hook is unset before its call and may be set
+    // again in it.
     template <typename Fire>
     void advance(TimeMs now, Fire&& fire) {
         const int64_t last = now / tick_ms;
@@ -66,7 +68,8 @@ class Deadlines final {
    private:
     using List = boost::intrusive::list<DeadlineHook, boost::intrusive::base_hook<DeadlineLink>,
                                         boost::intrusive::constant_time_size<false>>;
-    static constexpr int64_t slot_count = 512;  // 25.6 s; longer deadlines pass their slot and are put back
+    static constexpr int64_t slot_count =
+        512;  // 25.6 s; longer deadlines pass their slot and are put back
 
     static size_t index_of(int64_t tick) noexcept { return static_cast<size_t>(tick % slot_count); }
     void insert(DeadlineHook& hook) noexcept;

@@ -6,17 +6,18 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <algorithm>
 #include <cstring>
 
 namespace telltale::proxy {
 
 namespace {
 
-// sockaddr is only ever read through copies: the kernel's types alias by convention, not by the language.
+// sockaddr is only ever read through copies: the kernel's types alias by convention, not by the
+// language.
 template <typename T>
 T read_as(const void* raw) noexcept {
     T value;

@@ -14,7 +14,8 @@
 
 namespace telltale::proxy {
 
-// "10.244.2.9:12260", "[fd00::1]:10260", "unix:/run/app.sock", "unix:@name"; ::ffff:a.b.c.d shows as a.b.c.d.
+// "10.244.2.9:12260", "[fd00::1]:10260", "unix:/run/app.sock", "unix:@name"; ::ffff:a.b.c.d shows
+// as a.b.c.d.
 [[nodiscard]] std::string to_text(const Endpoint& endpoint);
 [[nodiscard]] uint16_t port_of(const Endpoint& endpoint);
 
@@ -33,8 +34,10 @@ class PeerAddress final {
     std::array<uint8_t, 28> raw_{};  // sockaddr_in or sockaddr_in6; family 0: a Unix socket
 };
 
-// True when dialling `target` reaches a listener bound to `bound`: same port and the same, or any, local address.
-[[nodiscard]] bool reaches(const Endpoint& target, const Endpoint& bound, const std::vector<Endpoint>& local_addresses);
+// True when dialling `target` reaches a listener bound to `bound`: same port and the same, or any,
+// local address.
+[[nodiscard]] bool reaches(const Endpoint& target, const Endpoint& bound,
+                           const std::vector<Endpoint>& local_addresses);
 // The addresses of this host's interfaces, port 0 (getifaddrs).
 [[nodiscard]] std::vector<Endpoint> local_addresses();
 

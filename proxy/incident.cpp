@@ -404,7 +404,8 @@ std::string decimal(double value) {
     return out;
 }
 
-// Stands for the timings until the rest is text. No text of a record can hold it: there, quotes are escaped.
+// Stands for the timings until the rest is text. No text of a record can hold it: there, quotes are
+// escaped.
 constexpr std::string_view timing_key = "\"timing_ms\":";
 constexpr std::string_view timing_value = "\"measured\"";
 
@@ -417,9 +418,12 @@ std::string timing_text(const Incident& incident) {
         const auto& first_byte = evidence.upstream.first_byte_at;
         if (first_byte) timing.first_byte_ms = static_cast<double>(*first_byte);
     }
-    const auto known = [](const std::optional<double>& value) { return value ? decimal(*value) : "null"; };
-    std::string out = "{\"connect\":" + known(timing.connect_ms) + ",\"first_byte\":" +
-                      known(timing.first_byte_ms) + ",\"total\":" + decimal(timing.total_ms);
+    const auto known = [](const std::optional<double>& value) {
+        return value ? decimal(*value) : "null";
+    };
+    std::string out = "{\"connect\":" + known(timing.connect_ms) +
+                      ",\"first_byte\":" + known(timing.first_byte_ms) +
+                      ",\"total\":" + decimal(timing.total_ms);
     if (evidence.silent_for) out += ",\"silent\":" + std::to_string(*evidence.silent_for);
     return out + "}";
 }

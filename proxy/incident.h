@@ -1,6 +1,6 @@
-// The incident record: one connection whose cause is not "fine", as plain values, and its two renderings.
-// Pure: made by the worker, rendered by the sink. Wire bytes are escaped and cut here; a record is one line of valid JSON
-// of at most record_bytes_max bytes.
+// The incident record: one connection whose cause is not "fine", as plain values, and its two
+// renderings. Pure: made by the worker, rendered by the sink. Wire bytes are escaped and cut here;
+// a record is one line of valid JSON of at most record_bytes_max bytes.
 #pragma once
 
 #include <array>
@@ -46,7 +46,8 @@ struct Incident {
     bool open = false;  // the connection went on after this was diagnosed
 };
 
-// Of a group of equal incidents (same listener, upstream, cause): how many were not printed since the last line.
+// Of a group of equal incidents (same listener, upstream, cause): how many were not printed since
+// the last line.
 struct Repeats {
     uint64_t count = 0;
     std::chrono::system_clock::time_point first;
@@ -55,7 +56,8 @@ struct Repeats {
 
 // The record of design §7.
 [[nodiscard]] std::string to_json(const Incident& incident);
-// The summary line: {"event":"incident_repeated", …, "count":N}, with cause, listener, upstream, explanation and fix.
+// The summary line: {"event":"incident_repeated", …, "count":N}, with cause, listener, upstream,
+// explanation and fix.
 [[nodiscard]] std::string to_json(const Incident& incident, const Repeats& repeats);
 // For a terminal: a few lines, the explanation and the fix first.
 enum class Colour : uint8_t { off, on };
@@ -67,8 +69,8 @@ enum class Colour : uint8_t { off, on };
 // ---- text
 
 using sniff::escape_wire;  // bytes from the wire
-// For text of ours and of the configuration: valid UTF-8 without control characters stays, other bytes become \xNN; cut to
-// `max` bytes of input, at a character, with a final "…".
+// For text of ours and of the configuration: valid UTF-8 without control characters stays, other
+// bytes become \xNN; cut to `max` bytes of input, at a character, with a final "…".
 [[nodiscard]] std::string clean_text(std::string_view text, size_t max);
 // "2026-11-22T22:01:37.396Z"
 [[nodiscard]] std::string utc_text(std::chrono::system_clock::time_point at);

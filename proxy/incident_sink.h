@@ -1,6 +1,7 @@
-// Where incidents go: the log (JSON lines or readable text, by spdlog) and the ring that /incidents shows.
-// One thread of its own; workers only hand over values and never wait: a full queue drops the record and counts it.
-// Repeats per (listener, upstream, cause) are counted: one full line, then at most one summary line a minute.
+// Where incidents go: the log (JSON lines or readable text, by spdlog) and the ring that /incidents
+// shows. One thread of its own; workers only hand over values and never wait: a full queue drops
+// the record and counts it. Repeats per (listener, upstream, cause) are counted: one full line,
+// then at most one summary line a minute.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +17,13 @@ namespace telltale::proxy {
 
 class IncidentSink final {
    public:
-    struct Entry {  // one group of equal incidents, newest first in the list
+    struct Entry {          // one group of equal incidents, newest first in the list
         Incident incident;  // the newest of the group
         uint64_t count = 0;
         std::chrono::system_clock::time_point first;
     };
-    // write: one finished line (or block of lines), called on the sink's thread. Tests pass their own.
+    // write: one finished line (or block of lines), called on the sink's thread. Tests pass their
+    // own.
     IncidentSink(const config::Config& config, std::function<void(const std::string&)> write);
     ~IncidentSink();  // stop()
     IncidentSink(const IncidentSink&) = delete;
@@ -29,14 +31,16 @@ class IncidentSink final {
 
     // Any thread; never blocks. False: dropped and counted.
     bool push(Incident incident) noexcept;
-    // Adds the ending to a record that was pushed while its connection was open. Any thread; lost when the queue is full.
+    // Adds the ending to a record that was pushed while its connection was open. Any thread; lost
+    // when the queue is full.
     void amend(IncidentEnd end) noexcept;
     [[nodiscard]] uint64_t dropped() const noexcept;
-    // Any thread; called back on the sink's thread with the groups, newest first, at most config.limits.incidents_kept.
-    // Never called back after stop().
+    // Any thread; called back on the sink's thread with the groups, newest first, at most
+    // config.limits.incidents_kept. Never called back after stop().
     void list(std::function<void(std::vector<Entry>)> then);
-    // Writes what is queued and the pending summary lines, then joins. Gives up after `patience`: a writer that hangs (a
-    // full pipe that nobody reads) then keeps its thread until it returns, and what was queued is lost and counted.
+    // Writes what is queued and the pending summary lines, then joins. Gives up after `patience`: a
+    // writer that hangs (a full pipe that nobody reads) then keeps its thread until it returns, and
+    // what was queued is lost and counted.
     void stop(std::chrono::milliseconds patience);
 
    private:
@@ -44,7 +48,8 @@ class IncidentSink final {
     std::shared_ptr<Impl> impl_;  // shared with the thread, which may outlive an impatient stop()
 };
 
-// One line to stdout through spdlog, as it is, flushed. A closed stdout is no error of ours: the line is lost.
+// One line to stdout through spdlog, as it is, flushed. A closed stdout is no error of ours: the
+// line is lost.
 [[nodiscard]] std::function<void(const std::string&)> stdout_writer();
 
 }  // namespace telltale::proxy

@@ -1,5 +1,5 @@
-// Snapshots of the workers → prometheus metric families: one constexpr table of {name, help, type, labels}; design §8.
-// Pure: summed at scrape. Labels come from enums and configuration only.
+// Snapshots of the workers → prometheus metric families: one constexpr table of {name, help, type,
+// labels}; design §8. Pure: summed at scrape. Labels come from enums and configuration only.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -18,13 +18,14 @@
 namespace telltale::proxy {
 
 struct MetricsInput {
-    const config::Config* config = nullptr;   // names of listeners, directions
-    std::vector<ListenerStats> listeners;     // summed over the workers, index = listener
+    const config::Config* config = nullptr;  // names of listeners, directions
+    std::vector<ListenerStats> listeners;    // summed over the workers, index = listener
     ProcessStats process;
     std::string version, commit;
 };
 
-// THE TABLE: one row per metric. Adding one: a row here, its samples in metrics.cpp, a line in docs/metrics.md.
+// THE TABLE: one row per metric. Adding one: a row here, its samples in metrics.cpp, a line in
+// docs/metrics.md.
 struct MetricInfo {
     std::string_view name;
     std::string_view help;
@@ -33,11 +34,13 @@ struct MetricInfo {
 };
 [[nodiscard]] std::span<const MetricInfo> metric_table() noexcept;
 
-// The most series that one listener can ever have, whatever its peers send: the enums' sizes and the row limits of stats.h.
-inline constexpr size_t histogram_series = latency_bounds.size() + 3;  // buckets with +Inf, sum, count
+// The most series that one listener can ever have, whatever its peers send: the enums' sizes and
+// the row limits of stats.h.
+inline constexpr size_t histogram_series =
+    latency_bounds.size() + 3;  // buckets with +Inf, sum, count
 inline constexpr size_t series_per_listener_max =
     sniff::protocol_count * sniff::protocol_count * sniff::verdict_names.size() +  // connections
-    mismatch_rows_max + sniff::cause_count * sniff::hop_position_count +           // mismatches, incidents
+    mismatch_rows_max + sniff::cause_count * sniff::hop_position_count +  // mismatches, incidents
     1 + sniff::side_names.size() + 3 * histogram_series + policy_action_rows_max;
 static_assert(series_per_listener_max <= 2000);
 

@@ -1,4 +1,5 @@
-// The project's socket aliases: TCP and Unix sockets share one concrete type, bound to one concrete executor.
+// The project's socket aliases: TCP and Unix sockets share one concrete type, bound to one concrete
+// executor.
 #pragma once
 
 #include <boost/asio/basic_socket_acceptor.hpp>

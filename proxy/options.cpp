@@ -21,21 +21,25 @@ ErrorCode set(int fd, int level, int option, const T& value) noexcept {
 
 }  // namespace
 
-ErrorCode set_no_delay(int fd) noexcept { return set(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
+ErrorCode set_no_delay(int fd) noexcept {
+    return set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
 
 ErrorCode set_keepalive(int fd) noexcept {
-    // 60 s idle, then three probes 10 s apart: a black hole ends within 90 s, idle peers cost one packet a minute.
-    for (const auto error : {set(fd, SOL_SOCKET, SO_KEEPALIVE, 1),
-                             set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60),
-                             set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10),
-                             set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3),
-                             set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 90000U)}) {
+    // 60 s idle, then three probes 10 s apart: a black hole ends within 90 s, idle peers cost one
+    // packet a minute.
+    for (const auto error :
+         {set(fd, SOL_SOCKET, SO_KEEPALIVE, 1), set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60),
+          set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10), set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3),
+          set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 90000U)}) {
         if (error) return error;
     }
     return {};
 }
 
-ErrorCode set_reuse_address(int fd) noexcept { return set(fd, SOL_SOCKET, SO_REUSEADDR, 1); }
+ErrorCode set_reuse_address(int fd) noexcept {
+    return set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+}
 
 ErrorCode set_reset_on_close(int fd) noexcept {
     return set(fd, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 0});

@@ -1,5 +1,5 @@
-// One function per socket option; each says what breaks without it. Errors come back as values; TCP options on a Unix
-// socket are skipped by the caller.
+// One function per socket option; each says what breaks without it. Errors come back as values; TCP
+// options on a Unix socket are skipped by the caller.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,11 @@
 
 namespace telltale::proxy {
 
-// Without TCP_NODELAY a small gRPC message waits up to 40 ms for the ACK of the one before. Accepted sockets inherit it.
+// Without TCP_NODELAY a small gRPC message waits up to 40 ms for the ACK of the one before.
+// Accepted sockets inherit it.
 [[nodiscard]] ErrorCode set_no_delay(int fd) noexcept;
-// Without keepalive and TCP_USER_TIMEOUT a peer that vanished is noticed after 15 minutes, or never.
+// Without keepalive and TCP_USER_TIMEOUT a peer that vanished is noticed after 15 minutes, or
+// never.
 [[nodiscard]] ErrorCode set_keepalive(int fd) noexcept;
 // Without SO_REUSEADDR a restart fails while old connections are in TIME_WAIT.
 [[nodiscard]] ErrorCode set_reuse_address(int fd) noexcept;

@@ -1,8 +1,8 @@
 #include "proxy/pump.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
-#include <algorithm>
 
 #include "proxy/session.h"
 
@@ -52,10 +52,9 @@ void Pump::read() {
     if (reading_) return;
     reading_ = true;
     read_at_ = small_end_;
-    from_.async_read_some(asio::buffer(small_.data() + read_at_, small_bytes - read_at_),
-                          [self = session_.ref(), this](ErrorCode error, size_t count) {
-                              on_read(error, count);
-                          });
+    from_.async_read_some(
+        asio::buffer(small_.data() + read_at_, small_bytes - read_at_),
+        [self = session_.ref(), this](ErrorCode error, size_t count) { on_read(error, count); });
 }
 
 void Pump::on_read(ErrorCode error, size_t count) {
@@ -66,7 +65,8 @@ void Pump::on_read(ErrorCode error, size_t count) {
     const sniff::Bytes fresh(small_.data() + read_at_, count);
     small_end_ += static_cast<uint32_t>(count);
     if (!fresh.empty()) session_.on_bytes(side_, fresh);
-    // A full buffer: there is probably more; take it now, in one large read, and send both in one write.
+    // A full buffer: there is probably more; take it now, in one large read, and send both in one
+    // write.
     if (!error && small_end_ == small_bytes && !session_.is_done()) error = read_rest();
     if (error) settle_read(error);
     if (!session_.is_done()) {
@@ -107,7 +107,8 @@ void Pump::write() {
         asio::buffer(small_.data() + small_begin_, small_end_ - small_begin_),
         asio::buffer(lent_.data() + lent_begin_, lent_end_ - lent_begin_)};
     ErrorCode error;
-    // Most writes fit the socket's buffer: tried at once, they cost one send and no turn of the loop.
+    // Most writes fit the socket's buffer: tried at once, they cost one send and no turn of the
+    // loop.
     const size_t count = to_.write_some(held_bytes, error);
     if (!error) consumed(count);
     if (error && !would_block(error)) {

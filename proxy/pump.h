@@ -1,8 +1,10 @@
-// One direction of a session: read → tap → write → read …. At most one read and one write are pending, so back-pressure is the
-// kernel's: while a write waits, nothing is read. EOF drains first, then the session shuts the other side's write half.
+// One direction of a session: read → tap → write → read …. At most one read and one write are
+// pending, so back-pressure is the kernel's: while a write waits, nothing is read. EOF drains
+// first, then the session shuts the other side's write half.
 //
-// A pending read waits on a small buffer inside the session; when it comes back full, the rest is read at once into a 256 KiB
-// buffer lent by the worker. An idle connection thus holds 512 bytes per direction, a bulk transfer moves 256 KiB a turn.
+// A pending read waits on a small buffer inside the session; when it comes back full, the rest is
+// read at once into a 256 KiB buffer lent by the worker. An idle connection thus holds 512 bytes
+// per direction, a bulk transfer moves 256 KiB a turn.
 #pragma once
 
 #include <array>
@@ -25,11 +27,14 @@ class Pump final {
 
     // Starts, or goes on: writes what is held when the session lets it, reads otherwise.
     void proceed();
-    // No more of this direction: what is held is dropped, a pending operation is ignored when it comes back.
+    // No more of this direction: what is held is dropped, a pending operation is ignored when it
+    // comes back.
     void stop() noexcept;
 
     [[nodiscard]] bool finished() const noexcept { return finished_; }
-    [[nodiscard]] size_t held() const noexcept { return (small_end_ - small_begin_) + (lent_end_ - lent_begin_); }
+    [[nodiscard]] size_t held() const noexcept {
+        return (small_end_ - small_begin_) + (lent_end_ - lent_begin_);
+    }
 
    private:
     static constexpr size_t small_bytes = 512;

@@ -11,7 +11,8 @@ namespace telltale::proxy {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-// getaddrinfo does not tell the TTL. Kubernetes' DNS answers with 5 to 30 s; a failure is asked again soon.
+// getaddrinfo does not tell the TTL. Kubernetes' DNS answers with 5 to 30 s; a failure is asked
+// again soon.
 constexpr std::chrono::seconds answer_kept{5};
 constexpr std::chrono::seconds failure_kept{1};
 
@@ -61,7 +62,8 @@ struct Route::Lookup : std::enable_shared_from_this<Lookup> {
 
 bool Chains::lead_to(size_t listener, size_t from) const {
     size_t at = from;
-    // A chain that passes more listeners than there are goes in a circle further on: not through this one.
+    // A chain that passes more listeners than there are goes in a circle further on: not through
+    // this one.
     for (size_t step = 0; step <= next_.size(); ++step) {
         if (at == listener) return true;
         if (!next_[at]) return false;

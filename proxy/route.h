@@ -1,5 +1,6 @@
-// Where a listener's connections go, as one worker sees it: the endpoints of the configured upstream, resolved when needed and
-// kept for a short time. Numeric addresses and Unix paths need no resolver and are answered at once.
+// Where a listener's connections go, as one worker sees it: the endpoints of the configured
+// upstream, resolved when needed and kept for a short time. Numeric addresses and Unix paths need
+// no resolver and are answered at once.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -26,7 +27,8 @@ struct OwnAddresses {
     std::vector<Endpoint> local;
 };
 
-// Which listener of this process each listener's upstream was last seen to be, if any: chains are legal, cycles are not.
+// Which listener of this process each listener's upstream was last seen to be, if any: chains are
+// legal, cycles are not.
 class Chains final {
    public:
     explicit Chains(size_t listeners) : next_(listeners) {}
@@ -51,7 +53,8 @@ class Route final {
 
     // The present answer, or nullptr while it must be asked for.
     [[nodiscard]] const ResolvedUpstream* current() const noexcept;
-    // Calls back when there is an answer; one question is under way at a time, all who wait share it.
+    // Calls back when there is an answer; one question is under way at a time, all who wait share
+    // it.
     void resolve(Ready ready);
 
    private:

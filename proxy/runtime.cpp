@@ -4,11 +4,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -90,7 +90,8 @@ struct Runtime::Impl {
     void make_acceptors();
     void start_admin();
     void start();
-    void gather(size_t connections_max_wanted, std::function<void(std::vector<WorkerSnapshot>)> then);
+    void gather(size_t connections_max_wanted,
+                std::function<void(std::vector<WorkerSnapshot>)> then);
     [[nodiscard]] std::string metrics_text(const std::vector<WorkerSnapshot>& snapshots) const;
     [[nodiscard]] uint32_t open_connections() const;
     Worker& least_loaded();
@@ -112,7 +113,8 @@ struct Runtime::Impl {
     std::vector<std::string> listener_addresses;
     std::vector<std::unique_ptr<ListeningSocket>> sockets;
     std::vector<std::unique_ptr<Worker>> workers;
-    // The acceptors run on the first worker's loop, so that a single worker adopts without a thread switch.
+    // The acceptors run on the first worker's loop, so that a single worker adopts without a thread
+    // switch.
     std::vector<std::unique_ptr<Acceptor>> acceptors;
 
     asio::io_context control{1};
@@ -149,10 +151,10 @@ uint32_t Runtime::Impl::open_connections() const {
 }
 
 Worker& Runtime::Impl::least_loaded() {
-    // gRPC connections are few and live long: by count they stay even, by hash of the address they would not.
-    return **std::min_element(workers.begin(), workers.end(), [](const auto& a, const auto& b) {
-        return a->load() < b->load();
-    });
+    // gRPC connections are few and live long: by count they stay even, by hash of the address they
+    // would not.
+    return **std::min_element(workers.begin(), workers.end(),
+                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
 }
 
 void Runtime::Impl::start_admin() {
@@ -206,12 +208,13 @@ void Runtime::Impl::gather(size_t connections_max_wanted,
     gathering->missing = workers.size();
     gathering->then = std::move(then);
     for (size_t number = 0; number < workers.size(); ++number) {
-        workers[number]->snapshot(connections_max_wanted, [this, gathering, number](WorkerSnapshot snapshot) {
-            asio::post(control, [gathering, number, snapshot = std::move(snapshot)]() mutable {
-                gathering->snapshots[number] = std::move(snapshot);
-                if (--gathering->missing == 0) gathering->then(std::move(gathering->snapshots));
+        workers[number]->snapshot(
+            connections_max_wanted, [this, gathering, number](WorkerSnapshot snapshot) {
+                asio::post(control, [gathering, number, snapshot = std::move(snapshot)]() mutable {
+                    gathering->snapshots[number] = std::move(snapshot);
+                    if (--gathering->missing == 0) gathering->then(std::move(gathering->snapshots));
+                });
             });
-        });
     }
 }
 
@@ -252,7 +255,8 @@ void Runtime::Impl::drain() {
     draining = true;
     const auto& timeouts = options.config.timeouts;
     drain_until = std::chrono::steady_clock::now() + timeouts.drain_delay + timeouts.drain;
-    spdlog::info("draining: not ready any more; {} open connections may go on for {} s", open_connections(),
+    spdlog::info("draining: not ready any more; {} open connections may go on for {} s",
+                 open_connections(),
                  std::chrono::duration_cast<std::chrono::seconds>(timeouts.drain).count());
     drain_timer.expires_after(timeouts.drain_delay);
     // A cancelled wait goes on as well: abort() does not wait for the delay.
@@ -280,7 +284,8 @@ void Runtime::Impl::poll_drained() {
         return;
     }
     if (!aborting && std::chrono::steady_clock::now() >= drain_until) {
-        spdlog::warn("draining: {} connections were still open at the deadline and are cut", open_connections());
+        spdlog::warn("draining: {} connections were still open at the deadline and are cut",
+                     open_connections());
         aborting = true;
         cut = true;
     }
@@ -316,7 +321,9 @@ Runtime::Exit Runtime::Impl::finish_wait() {
 Runtime::Runtime(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Runtime::~Runtime() = default;
 
-void Runtime::start() { impl_->start(); }
+void Runtime::start() {
+    impl_->start();
+}
 
 void Runtime::drain() {
     asio::post(impl_->control, [impl = impl_.get()] { impl->drain(); });
@@ -326,10 +333,16 @@ void Runtime::abort() {
     asio::post(impl_->control, [impl = impl_.get()] { impl->abort(); });
 }
 
-Runtime::Exit Runtime::wait() { return impl_->finish_wait(); }
+Runtime::Exit Runtime::wait() {
+    return impl_->finish_wait();
+}
 
-std::string Runtime::admin_address() const { return impl_->admin ? impl_->admin->address() : ""; }
+std::string Runtime::admin_address() const {
+    return impl_->admin ? impl_->admin->address() : "";
+}
 
-std::string Runtime::listener_address(size_t index) const { return impl_->listener_addresses[index]; }
+std::string Runtime::listener_address(size_t index) const {
+    return impl_->listener_addresses[index];
+}
 
 }  // namespace telltale::proxy

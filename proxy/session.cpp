@@ -2,8 +2,8 @@
 
 #include <netinet/in.h>
 
-#include <boost/asio/error.hpp>
 #include <algorithm>
+#include <boost/asio/error.hpp>
 #include <cerrno>
 #include <cmath>
 #include <limits>
@@ -19,15 +19,24 @@ using sniff::Side;
 namespace {
 
 constexpr TimeMs never = std::numeric_limits<TimeMs>::max();
-// How long a reset waits for the last bytes to reach a slow reader. A reset at once would destroy them in our send queue.
+// How long a reset waits for the last bytes to reach a slow reader. A reset at once would destroy
+// them in our send queue.
 constexpr TimeMs reset_patience_ms = 5000;
 
-size_t index(Side side) { return static_cast<size_t>(side); }
-Side other(Side side) { return side == Side::client ? Side::upstream : Side::client; }
+size_t index(Side side) {
+    return static_cast<size_t>(side);
+}
+Side other(Side side) {
+    return side == Side::client ? Side::upstream : Side::client;
+}
 
-double seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
+double seconds(int64_t ns) {
+    return static_cast<double>(ns) / 1e9;
+}
 // To the microsecond: what a reader can use.
-double milliseconds(int64_t ns) { return std::round(static_cast<double>(ns) / 1e3) / 1e3; }
+double milliseconds(int64_t ns) {
+    return std::round(static_cast<double>(ns) / 1e3) / 1e3;
+}
 
 sniff::Outcome outcome_of(int error) {
     switch (error) {
@@ -133,9 +142,8 @@ void Session::connect_next() {
     }
     const size_t chosen = next_endpoint_++;
     const Endpoint& endpoint = known->endpoints[chosen];
-    upstream_address_ =
-        PeerAddress(static_cast<const sockaddr*>(endpoint.data()),
-                    static_cast<socklen_t>(endpoint.size()));
+    upstream_address_ = PeerAddress(static_cast<const sockaddr*>(endpoint.data()),
+                                    static_cast<socklen_t>(endpoint.size()));
     if (known->loops[chosen]) {
         give_up(sniff::Outcome::loop);
         return;
@@ -156,9 +164,8 @@ void Session::connect_next() {
     connect_timed_out_ = false;
     attempt_until_ms_ = worker_.now_ms() + worker_.config().timeouts.connect.count();
     schedule(worker_.now_ms());
-    upstream_.async_connect(endpoint, [self = ref()](ErrorCode failure) {
-        self->on_connect(failure);
-    });
+    upstream_.async_connect(endpoint,
+                            [self = ref()](ErrorCode failure) { self->on_connect(failure); });
 }
 
 void Session::on_connect(ErrorCode error) {
@@ -200,14 +207,15 @@ void Session::give_up(sniff::Outcome outcome) {
     state_ = State::giving_up;
     outcome_ = outcome;
     const int error = failed_attempts_ ? failed_attempts_->back().error : 0;
-    note_ending(Side::upstream, sniff::Operation::connect,
-                outcome == sniff::Outcome::timed_out ? sniff::EndKind::timeout
-                                                     : sniff::EndKind::error,
-                error);
+    note_ending(
+        Side::upstream, sniff::Operation::connect,
+        outcome == sniff::Outcome::timed_out ? sniff::EndKind::timeout : sniff::EndKind::error,
+        error);
     reset_client_once_it_spoke();
 }
 
-// On loopback a refusal is faster than the client's first bytes; the record should still say what the client speaks.
+// On loopback a refusal is faster than the client's first bytes; the record should still say what
+// the client speaks.
 void Session::reset_client_once_it_spoke() {
     if (bytes_[index(Side::client)] != 0 || from_client_.finished()) {
         pass_reset();
@@ -239,7 +247,9 @@ void Session::relay() {
 
 // ---- what the pumps ask and tell
 
-LentBuffer Session::borrow_buffer() noexcept { return worker_.buffers().borrow(); }
+LentBuffer Session::borrow_buffer() noexcept {
+    return worker_.buffers().borrow();
+}
 
 bool Session::holds_preface() const noexcept {
     return !hold_over_ && conversation_.client_in_preface();
@@ -269,7 +279,8 @@ void Session::on_bytes(Side side, sniff::Bytes bytes) noexcept {
 
 void Session::on_eof(Side side) {
     const TimeMs now = worker_.now_ms();
-    // After a failed write Linux reports the reset as a clean EOF: the write consumed the socket's error.
+    // After a failed write Linux reports the reset as a clean EOF: the write consumed the socket's
+    // error.
     const bool reset = write_failed_[index(side)];
     note_ending(side, sniff::Operation::read, reset ? sniff::EndKind::reset : sniff::EndKind::eof,
                 0);
@@ -294,7 +305,9 @@ void Session::after_read() {
     schedule(now);
 }
 
-void Session::on_progress() noexcept { last_activity_ms_ = worker_.now_ms(); }
+void Session::on_progress() noexcept {
+    last_activity_ms_ = worker_.now_ms();
+}
 
 void Session::on_direction_finished(Side side) {
     if (write_failed_[index(side)]) {
@@ -313,7 +326,8 @@ void Session::on_direction_finished(Side side) {
 }
 
 void Session::on_read_failed(Side side, const ErrorCode&) {
-    // The direction towards the broken side is over too; what is still under way to the other one is not.
+    // The direction towards the broken side is over too; what is still under way to the other one
+    // is not.
     if (side == Side::client) {
         from_upstream_.stop();
         pass_reset();
@@ -329,7 +343,8 @@ void Session::on_write_failed(Side side, const ErrorCode& error) {
     write_failed_[index(broken)] = true;
     (side == Side::client ? from_client_ : from_upstream_).stop();
     Pump& answer = broken == Side::upstream ? from_upstream_ : from_client_;
-    // Its last bytes, often the reason for the reset, are still readable; the read that follows them ends the session.
+    // Its last bytes, often the reason for the reset, are still readable; the read that follows
+    // them ends the session.
     if (answer.finished()) {
         pass_reset();
     } else {
@@ -360,7 +375,8 @@ void Session::pass_reset() {
     for (Socket* leg : {&client_, &upstream_}) {
         if (!leg->is_open()) continue;
         const ErrorCode ignored = set_reset_on_close(leg->native_handle());
-        static_cast<void>(ignored);  // then it closes with FIN: worse for the peer's diagnosis, no harm to bytes
+        static_cast<void>(
+            ignored);  // then it closes with FIN: worse for the peer's diagnosis, no harm to bytes
     }
     end();
 }
@@ -383,20 +399,22 @@ void Session::end() {
     count_verdict();
     if (!diagnosed_ && deserves_diagnosis_at_end()) diagnose(age(now));
     if (open_incident_ != 0) {
-        worker_.amend(open_incident_,
-                      {.id = {}, .ended_by = ending_, .bytes = bytes_, .total_ms = timing().total_ms});
+        worker_.amend(
+            open_incident_,
+            {.id = {}, .ended_by = ending_, .bytes = bytes_, .total_ms = timing().total_ms});
     }
     state_ = State::done;
     from_client_.stop();
     from_upstream_.stop();
-    ErrorCode ignored;  // close reports errors of earlier writes; they were reported where they happened
+    ErrorCode
+        ignored;  // close reports errors of earlier writes; they were reported where they happened
     client_.close(ignored);
     upstream_.close(ignored);
     worker_.remove(*this);
 }
 
-void Session::note_ending(std::optional<Side> side, sniff::Operation operation,
-                          sniff::EndKind kind, int error) noexcept {
+void Session::note_ending(std::optional<Side> side, sniff::Operation operation, sniff::EndKind kind,
+                          int error) noexcept {
     if (ending_.kind != sniff::EndKind::none) return;
     ending_ = {side, operation, kind, error, phase()};
 }
@@ -423,8 +441,9 @@ void Session::observe(TimeMs now) {
     diagnose(age(now));
 }
 
-// Whoever answers the wrong protocol mostly hangs up at once, and who hung up belongs in the record. An upstream that
-// said nothing, or keeps the connection, is not waited for longer than an answer may take to settle.
+// Whoever answers the wrong protocol mostly hangs up at once, and who hung up belongs in the
+// record. An upstream that said nothing, or keeps the connection, is not waited for longer than an
+// answer may take to settle.
 bool Session::awaits_ending(TimeMs now) noexcept {
     if (ending_.kind != sniff::EndKind::none || bytes_[index(Side::upstream)] == 0) return false;
     if (diagnose_at_ms_ == 0) diagnose_at_ms_ = now + worker_.config().sniff.settle.count();
@@ -446,8 +465,8 @@ bool Session::deserves_diagnosis_at_end() const noexcept {
     if (ending_.operation == sniff::Operation::drain) return true;
     if (outcome_ != sniff::Outcome::connected) return true;
     return conversation_.ready_for_diagnosis() ||
-           (conversation_.verdict() != sniff::Verdict::match &&
-            bytes_[index(Side::client)] != 0 && ending_.side != Side::client);
+           (conversation_.verdict() != sniff::Verdict::match && bytes_[index(Side::client)] != 0 &&
+            ending_.side != Side::client);
 }
 
 void Session::diagnose(sniff::Millis now) {
@@ -459,8 +478,8 @@ void Session::diagnose(sniff::Millis now) {
     ListenerStats& stats = worker_.stats(listener_);
     stats.count_incident({diagnosis.cause, diagnosis.hop.position});
     if (sniff::is_mismatch(diagnosis.cause)) {
-        stats.count_mismatch({seen.client.protocol, seen.upstream.protocol, diagnosis.cause,
-                              diagnosis.hop.role});
+        stats.count_mismatch(
+            {seen.client.protocol, seen.upstream.protocol, diagnosis.cause, diagnosis.hop.role});
     }
     const bool forwarded = seen.outcome == sniff::Outcome::connected;
     stats.count_policy_action(forwarded ? "observe/forwarded" : "observe/closed");
@@ -527,8 +546,8 @@ ConnectionRow Session::row(TimeMs now) const {
     row.upstream = upstream_protocol();
     row.verdict = conversation_.verdict();
     row.cause = cause_;
-    row.state = finished_[0] || finished_[1] ? "half_closed"
-                                             : state_names[static_cast<size_t>(state_)];
+    row.state =
+        finished_[0] || finished_[1] ? "half_closed" : state_names[static_cast<size_t>(state_)];
     row.bytes = bytes_;
     row.age_ms = age(now);
     return row;
@@ -580,8 +599,7 @@ void Session::on_deadline(TimeMs now) {
         conversation_.on_time(age(now));
     }
     observe(now);
-    if (holds_preface() &&
-        now >= last_activity_ms_ + worker_.config().sniff.preface_hold.count()) {
+    if (holds_preface() && now >= last_activity_ms_ + worker_.config().sniff.preface_hold.count()) {
         hold_over_ = true;
         from_client_.proceed();
     }

@@ -1,13 +1,15 @@
-// One connection through a worker: two legs, two pumps, one conversation, one ending. Connects to the upstream at once, lets
-// the conversation see every byte, counts the verdict, reports at most one incident, and ends exactly once.
+// One connection through a worker: two legs, two pumps, one conversation, one ending. Connects to
+// the upstream at once, lets the conversation see every byte, counts the verdict, reports at most
+// one incident, and ends exactly once.
 //
-// Kept alive by its pending operations and by the worker's list; everything runs on the worker's thread.
+// Kept alive by its pending operations and by the worker's list; everything runs on the worker's
+// thread.
 #pragma once
 
+#include <array>
 #include <boost/intrusive/list.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -29,10 +31,9 @@ class Worker;
 struct SessionTag;
 using SessionLink = boost::intrusive::list_base_hook<boost::intrusive::tag<SessionTag>>;
 
-class Session final
-    : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
-      public SessionLink,
-      public DeadlineHook {
+class Session final : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
+                      public SessionLink,
+                      public DeadlineHook {
    public:
     Session(Worker& worker, size_t listener, uint64_t id, Socket client, PeerAddress peer);
     ~Session();
@@ -64,7 +65,8 @@ class Session final
     void on_direction_finished(sniff::Side side);
     // All that `side` sent before its error is written: pass the reset on.
     void on_read_failed(sniff::Side side, const ErrorCode& error);
-    // Writing what came from `side` failed: the other leg is broken, but may still have an answer to read.
+    // Writing what came from `side` failed: the other leg is broken, but may still have an answer
+    // to read.
     void on_write_failed(sniff::Side side, const ErrorCode& error);
 
    private:
@@ -117,7 +119,8 @@ class Session final
     TimeMs give_up_at_ms_ = 0;
     TimeMs attempt_until_ms_ = 0;
     TimeMs reset_until_ms_ = 0;
-    TimeMs diagnose_at_ms_ = 0;  // the conversation is ready, the ending is still awaited; 0: not so
+    TimeMs diagnose_at_ms_ =
+        0;  // the conversation is ready, the ending is still awaited; 0: not so
     int64_t connected_ns_ = 0;
     int64_t first_byte_ns_ = 0;
     uint64_t open_incident_ = 0;  // reported while this was open; 0: none

@@ -1,5 +1,6 @@
-// What a worker counts: plain integers that only its own thread touches, copied out by value when somebody asks.
-// One ListenerStats per listener and worker. Adding a metric: a field here, a row in metrics.cpp, a line in docs/metrics.md.
+// What a worker counts: plain integers that only its own thread touches, copied out by value when
+// somebody asks. One ListenerStats per listener and worker. Adding a metric: a field here, a row in
+// metrics.cpp, a line in docs/metrics.md.
 #pragma once
 
 #include <array>
@@ -17,8 +18,8 @@
 namespace telltale::proxy {
 
 // Bounds in seconds; the last bucket is +Inf.
-inline constexpr std::array<double, 12> latency_bounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-                                                          0.01,   0.025,   0.1,    0.5,   1.0,    5.0};
+inline constexpr std::array<double, 12> latency_bounds = {
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0};
 
 struct Histogram {
     std::array<uint64_t, latency_bounds.size() + 1> buckets{};  // not cumulative
@@ -42,8 +43,8 @@ struct IncidentKey {
 using ConnectionCounts =
     std::array<std::array<std::array<uint64_t, 3>, sniff::protocol_count>, sniff::protocol_count>;
 
-// Rows that one listener keeps of mismatches and of policy actions. Real traffic has a handful; whoever makes up more
-// is counted in one last row.
+// Rows that one listener keeps of mismatches and of policy actions. Real traffic has a handful;
+// whoever makes up more is counted in one last row.
 inline constexpr size_t mismatch_rows_max = 256;
 inline constexpr size_t policy_action_rows_max = 16;
 inline constexpr MismatchKey mismatch_overflow = {sniff::Protocol::other, sniff::Protocol::other,
@@ -51,18 +52,20 @@ inline constexpr MismatchKey mismatch_overflow = {sniff::Protocol::other, sniff:
 inline constexpr std::string_view policy_action_overflow = "other/other";
 
 struct ListenerStats {
-    ConnectionCounts connections{};  // [client protocol][upstream protocol][verdict], counted when the verdict latches
+    ConnectionCounts connections{};  // [client protocol][upstream protocol][verdict], counted when
+                                     // the verdict latches
     std::map<MismatchKey, uint64_t> mismatches;
     std::map<IncidentKey, uint64_t> incidents;
     int64_t active = 0;
     uint64_t accepted = 0;
-    std::array<uint64_t, 2> bytes{};  // by Side: read from that side
+    std::array<uint64_t, 2> bytes{};                 // by Side: read from that side
     std::map<std::string, uint64_t> policy_actions;  // "observe/forwarded"
     Histogram upstream_connect;
     Histogram upstream_first_byte;
     Histogram verdict;
 
-    void count_connection(sniff::Protocol client, sniff::Protocol upstream, sniff::Verdict latched) noexcept;
+    void count_connection(sniff::Protocol client, sniff::Protocol upstream,
+                          sniff::Verdict latched) noexcept;
     void count_mismatch(const MismatchKey& key, uint64_t times = 1);
     void count_incident(const IncidentKey& key);
     void count_policy_action(std::string_view policy_and_action, uint64_t times = 1);
@@ -83,7 +86,7 @@ struct ConnectionRow {
 };
 
 struct WorkerSnapshot {
-    std::vector<ListenerStats> listeners;  // index = listener
+    std::vector<ListenerStats> listeners;    // index = listener
     std::vector<ConnectionRow> connections;  // at most the number asked for
 };
 

@@ -23,7 +23,9 @@ Worker::Worker(size_t number, size_t workers, const Shared& shared)
     }
 }
 
-Worker::~Worker() { join(); }
+Worker::~Worker() {
+    join();
+}
 
 void Worker::run() {
     thread_ = std::thread([this] {
@@ -95,8 +97,8 @@ uint64_t Worker::report(Incident incident) {
     incident.id = incident_id(++incidents_);
     incident.at = std::chrono::system_clock::now();
     incident.node = node.namespace_.empty() ? node.name : node.namespace_ + "/" + node.name;
-    incident.runbook = shared_.config.runbook_url + "#" +
-                       std::string(sniff::name(incident.diagnosis.cause));
+    incident.runbook =
+        shared_.config.runbook_url + "#" + std::string(sniff::name(incident.diagnosis.cause));
     // A full queue is counted by the sink; the counters of this worker have moved already.
     static_cast<void>(shared_.sink.push(std::move(incident)));
     return incidents_;

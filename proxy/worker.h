@@ -1,11 +1,11 @@
-// One thread, one io_context, and the sessions that live on it: their deadlines, buffers, routes and counters. Nothing here is
-// touched by another thread, but for load() and post().
+// One thread, one io_context, and the sessions that live on it: their deadlines, buffers, routes
+// and counters. Nothing here is touched by another thread, but for load() and post().
 #pragma once
 
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -45,7 +45,8 @@ class Worker final {
     void run();   // starts the thread
     void join();  // after the last session; stops the loop
     [[nodiscard]] uint32_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
-    // Counts the connection at once, so that the next choice of a worker sees it; the worker adopts it on its own thread.
+    // Counts the connection at once, so that the next choice of a worker sees it; the worker adopts
+    // it on its own thread.
     void hand_over(size_t listener, UniqueFd fd, const PeerAddress& peer);
     void snapshot(size_t connections_max, std::function<void(WorkerSnapshot)> then);
     void abort_all();
@@ -65,7 +66,8 @@ class Worker final {
     }
     [[nodiscard]] static TimeMs now_ms() noexcept { return now_ns() / 1'000'000; }
     void set_deadline(DeadlineHook& hook, TimeMs due) noexcept;
-    // Completes the record (id, node, links) and hands it to the sink; returns its number on this worker.
+    // Completes the record (id, node, links) and hands it to the sink; returns its number on this
+    // worker.
     uint64_t report(Incident incident);
     void amend(uint64_t number, IncidentEnd end);
     void remove(Session& session) noexcept;
@@ -80,7 +82,8 @@ class Worker final {
 
     const size_t number_;
     const Shared& shared_;
-    // Sessions die in ~io_context with their pending operations; what they touch then is declared before it.
+    // Sessions die in ~io_context with their pending operations; what they touch then is declared
+    // before it.
     BufferPool buffers_;
     Deadlines deadlines_;
     std::vector<ListenerStats> stats_;

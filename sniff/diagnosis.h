@@ -1,6 +1,7 @@
-// Evidence → diagnosis: one constexpr table of rules over fact bits, first match wins, the last row is `unexplained`.
-// Each rule names a cause, a hop position, a confidence; the sentences are made from the evidence.
-// Pure and total: any evidence gives exactly one diagnosis; Cause::fine means that this is no incident.
+// Evidence → diagnosis: one constexpr table of rules over fact bits, first match wins, the last row
+// is `unexplained`. Each rule names a cause, a hop position, a confidence; the sentences are made
+// from the evidence. Pure and total: any evidence gives exactly one diagnosis; Cause::fine means
+// that this is no incident.
 #pragma once
 
 #include <string>
@@ -25,9 +26,11 @@ struct Diagnosis {
     Cause cause = Cause::fine;
     Confidence confidence = Confidence::possible;
     Hop hop;
-    std::string explanation;  // one sentence: who answered what, and which hop that is; wire text escaped and cut
+    std::string explanation;  // one sentence: who answered what, and which hop that is; wire text
+                              // escaped and cut
     std::string fix;          // what to change, naming the concrete thing
-    std::string_view envoy_flag;  // the Envoy response flag people grep for: UPE, DPE, UF, UC, UT, DF, UH or ""
+    std::string_view
+        envoy_flag;  // the Envoy response flag people grep for: UPE, DPE, UF, UC, UT, DF, UH or ""
 };
 
 [[nodiscard]] Diagnosis diagnose(const Evidence& evidence);

@@ -1,6 +1,7 @@
-// Everything known about one connection, as plain values: what diagnose() judges and what the incident record shows.
-// The conversation fills the wire part, the session the socket part, the registry look-up the names. No pointers into
-// buffers; strings that came from the wire are raw here (bounded, not escaped): whoever prints them escapes them.
+// Everything known about one connection, as plain values: what diagnose() judges and what the
+// incident record shows. The conversation fills the wire part, the session the socket part, the
+// registry look-up the names. No pointers into buffers; strings that came from the wire are raw
+// here (bounded, not escaped): whoever prints them escapes them.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +22,20 @@ struct Http1Request {  // RFC 9112 §3; every string at most 256 bytes
     std::string target;
     std::string version;  // "HTTP/1.1"; empty when the line was cut
     std::string host, user_agent, via, content_type, upgrade;
-    std::vector<std::string> forwarded;  // names present of Via, Forwarded, X-Forwarded-*, X-Real-IP, …, lower case
+    std::vector<std::string>
+        forwarded;  // names present of Via, Forwarded, X-Forwarded-*, X-Real-IP, …, lower case
     bool head_complete = false;
 };
 
-struct Http1Response {  // RFC 9112 §4
-    std::string version;  // "HTTP/1.1", "HTTP/1.0", "HTTP/2.0" (as text); empty for HTML without a status line
+struct Http1Response {    // RFC 9112 §4
+    std::string version;  // "HTTP/1.1", "HTTP/1.0", "HTTP/2.0" (as text); empty for HTML without a
+                          // status line
     int status = 0;       // 0 when there was no status line
     std::string reason;
     std::string server, via, content_type, location, content_length, connection;
-    std::vector<std::pair<std::string, std::string>> headers;  // in wire order, at most 32, names as sent
-    std::string body;                                          // the first 512 bytes seen
+    std::vector<std::pair<std::string, std::string>>
+        headers;       // in wire order, at most 32, names as sent
+    std::string body;  // the first 512 bytes seen
     bool head_complete = false;
 };
 
@@ -41,7 +45,7 @@ struct Http2Setting {  // RFC 9113 §6.5.1
 };
 
 struct Http2Headers {  // the first header block that a side sent, by nghttp2's HPACK
-    int status = -1;       // -1: no :status; nginx really sends 000
+    int status = -1;   // -1: no :status; nginx really sends 000
     std::string method, path, content_type, user_agent, server, via, grpc_status, grpc_message;
     std::vector<std::string> forwarded;
     bool end_stream = false;
@@ -55,8 +59,9 @@ struct Http2Goaway {  // RFC 9113 §6.8
 
 struct TlsHello {  // ClientHello or ServerHello (RFC 8446 §4.1)
     std::string sni;
-    std::vector<std::string> alpn;       // client: offered; server: selected (TLS 1.2 and older only)
-    std::vector<uint16_t> versions;      // client: supported_versions or legacy_version; server: the negotiated one
+    std::vector<std::string> alpn;  // client: offered; server: selected (TLS 1.2 and older only)
+    std::vector<uint16_t>
+        versions;  // client: supported_versions or legacy_version; server: the negotiated one
     bool complete = false;
     bool hello_retry = false;
 };
@@ -107,7 +112,7 @@ enum class Operation : uint8_t { none, accept, resolve, connect, read, write, de
 enum class EndKind : uint8_t { none, eof, reset, error, timeout, aborted };
 enum class Phase : uint8_t { connecting, before_verdict, relaying, closing };
 
-struct Ending {  // the first cause of an ending wins
+struct Ending {                // the first cause of an ending wins
     std::optional<Side> side;  // nullopt: Telltale
     Operation operation = Operation::none;
     EndKind kind = EndKind::none;
@@ -120,12 +125,12 @@ struct Ending {  // the first cause of an ending wins
 enum class PortRole : uint8_t { unknown, grpc, metrics };
 
 struct RegistryFacts {
-    std::string service;            // whose port the dialled port is, or who is registered at the address
+    std::string service;  // whose port the dialled port is, or who is registered at the address
     PortRole port_role = PortRole::unknown;
     uint16_t grpc_port = 0;         // of that service
     std::string requested_service;  // the service whose name was asked for
     uint16_t requested_grpc_port = 0;
-    std::string source;             // "openim data set", "configuration"
+    std::string source;  // "openim data set", "configuration"
 };
 
 struct Evidence {
@@ -139,8 +144,8 @@ struct Evidence {
 
     SideEvidence client;
     SideEvidence upstream;
-    std::vector<Layer> layers;     // outermost first: PROXY header, CONNECT tunnel, Upgrade
-    std::string connect_target;    // of CONNECT
+    std::vector<Layer> layers;   // outermost first: PROXY header, CONNECT tunnel, Upgrade
+    std::string connect_target;  // of CONNECT
     Verdict verdict = Verdict::undecided;
 
     Outcome outcome = Outcome::connecting;

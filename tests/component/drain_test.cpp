@@ -110,7 +110,8 @@ TEST(Start, a_port_in_use_is_one_clear_sentence) {
     } catch (const proxy::StartError& error) {
         EXPECT_EQ(std::string(error.what()),
                   "listener default can't listen on 127.0.0.1:" + std::to_string(taken.port()) +
-                      ": bind: Address already in use; stop the process that has it or choose another address");
+                      ": bind: Address already in use; stop the process that has it or choose "
+                      "another address");
     }
 }
 

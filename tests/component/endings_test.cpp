@@ -12,7 +12,9 @@ const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const std::string empty_settings("\0\0\0\4\0\0\0\0\0", 9);
 const std::string first_flight = preface + empty_settings;
 
-std::string cause(const boost::json::object& record) { return record.at("cause").as_string().c_str(); }
+std::string cause(const boost::json::object& record) {
+    return record.at("cause").as_string().c_str();
+}
 
 TEST(Endings, a_refused_upstream_is_recorded_with_what_the_client_spoke) {
     Sidecar sidecar(config_for("127.0.0.1:" + std::to_string(unused_port())));
@@ -123,9 +125,8 @@ TEST(Endings, a_reset_that_is_faster_than_the_client_is_still_recorded) {
     Connection client = connect_to(sidecar.address());
     upstream.accept().reset();
     // The sidecar has seen the reset before the client says a word.
-    ASSERT_TRUE(sidecar.wait_until([&] {
-        return sidecar.get("/connections").find("giving_up") != std::string::npos;
-    }));
+    ASSERT_TRUE(sidecar.wait_until(
+        [&] { return sidecar.get("/connections").find("giving_up") != std::string::npos; }));
     client.send(first_flight);
     EXPECT_EQ(client.receive_to_end().end, End::reset);
     const auto record = sidecar.incidents(1).at(0);
@@ -155,7 +156,8 @@ TEST(Endings, a_large_answer_before_a_reset_still_reaches_the_client) {
     server.send(answer);
     // Only when the sidecar has read all of it is the reset the next thing it sees.
     ASSERT_TRUE(sidecar.wait_until([&] {
-        return sidecar.metric("telltale_bytes_total{listener=\"default\",side=\"upstream\"}") == 200000;
+        return sidecar.metric("telltale_bytes_total{listener=\"default\",side=\"upstream\"}") ==
+               200000;
     }));
     server.reset();
     const Received got = client.receive_to_end();
@@ -190,8 +192,10 @@ TEST(Endings, a_health_check_without_bytes_is_no_incident) {
         EXPECT_EQ(server.receive_to_end().end, End::fin);
     }
     EXPECT_TRUE(sidecar.wait_until([&] {
-        return sidecar.metric("telltale_connections_total{listener=\"default\",direction=\"inbound\","
-                              "client_protocol=\"silent\",upstream_protocol=\"silent\",verdict=\"undecided\"}") == 5;
+        return sidecar.metric(
+                   "telltale_connections_total{listener=\"default\",direction=\"inbound\","
+                   "client_protocol=\"silent\",upstream_protocol=\"silent\",verdict="
+                   "\"undecided\"}") == 5;
     })) << sidecar.get("/metrics");
     EXPECT_EQ(sidecar.incident_count(), 0U);
 }

@@ -81,7 +81,8 @@ TEST(Limits, many_stalled_readers_share_the_buffer_limit_and_all_get_their_bytes
             server.shutdown_send();
         });
     }
-    for (Connection& client : clients) EXPECT_EQ(client.receive_to_end().bytes.size(), block.size());
+    for (Connection& client : clients)
+        EXPECT_EQ(client.receive_to_end().bytes.size(), block.size());
     for (std::thread& sender : senders) sender.join();
     clients.clear();
 }

@@ -26,7 +26,8 @@ TEST(Preface, split_at_every_byte_reaches_the_upstream_in_one_segment) {
         const Received first = server.receive_some();
         EXPECT_GE(first.bytes.size(), preface.size()) << "split at " << split;
         std::string all = first.bytes;
-        if (all.size() < preface.size() + 9) all += server.receive(preface.size() + 9 - all.size()).bytes;
+        if (all.size() < preface.size() + 9)
+            all += server.receive(preface.size() + 9 - all.size()).bytes;
         EXPECT_EQ(all, preface + empty_settings);
         client.close();
         EXPECT_EQ(server.receive_to_end().end, End::fin);

@@ -72,9 +72,8 @@ TEST(Relay, delivers_the_same_bytes_both_ways_for_random_chunks_and_half_closes)
         EXPECT_TRUE(at_server.bytes == up) << "round " << round;
         EXPECT_TRUE(at_client.bytes == down) << "round " << round;
     }
-    EXPECT_TRUE(sidecar.wait_until([&] {
-        return sidecar.metric("telltale_connections_active{listener=\"default\"}") == 0;
-    }));
+    EXPECT_TRUE(sidecar.wait_until(
+        [&] { return sidecar.metric("telltale_connections_active{listener=\"default\"}") == 0; }));
 }
 
 TEST(Relay, passes_a_late_reply_after_the_client_has_half_closed) {
@@ -111,17 +110,21 @@ TEST(Relay, keeps_a_slow_reader_from_growing_memory) {
     Connection client = connect_to(sidecar.address());
     Connection server = upstream.accept();
     const std::string block(1 << 20, 'x');
-    // The client does not read: what the sender can put away is bounded by two kernels' buffers and one lent buffer.
+    // The client does not read: what the sender can put away is bounded by two kernels' buffers and
+    // one lent buffer.
     size_t accepted = 0;
     for (;;) {
-        const ssize_t sent = ::send(server.fd(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        const ssize_t sent =
+            ::send(server.fd(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent > 0) {
             accepted += static_cast<size_t>(sent);
             continue;
         }
-        const double before = sidecar.metric("telltale_bytes_total{listener=\"default\",side=\"upstream\"}");
+        const double before =
+            sidecar.metric("telltale_bytes_total{listener=\"default\",side=\"upstream\"}");
         if (sidecar.wait_until([&] { return true; }) &&
-            sidecar.metric("telltale_bytes_total{listener=\"default\",side=\"upstream\"}") == before) {
+            sidecar.metric("telltale_bytes_total{listener=\"default\",side=\"upstream\"}") ==
+                before) {
             break;
         }
     }
@@ -189,8 +192,9 @@ TEST(Relay, takes_over_a_stale_unix_path_but_not_a_served_one) {
     config.listeners[0].listen = {.host = {}, .port = 0, .unix_path = folder / "s.sock"};
     {
         Sidecar first(config);
-        EXPECT_THROW(proxy::Runtime({.config = config, .version = "", .commit = "", .write_incident = {}}),
-                     proxy::StartError);
+        EXPECT_THROW(
+            proxy::Runtime({.config = config, .version = "", .commit = "", .write_incident = {}}),
+            proxy::StartError);
     }
     const int stale = ::socket(AF_UNIX, SOCK_STREAM, 0);
     const auto endpoint = proxy::numeric_endpoint(config.listeners[0].listen);

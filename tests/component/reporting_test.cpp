@@ -52,14 +52,17 @@ TEST(Reporting, counters_move_by_one_per_connection_and_repeats_are_not_printed)
     Server upstream;
     Sidecar sidecar(guide_config(upstream.port()));
     const std::string sample =
-        "telltale_mismatches_total{listener=\"default\",direction=\"inbound\",client_protocol=\"http/2\","
+        "telltale_mismatches_total{listener=\"default\",direction=\"inbound\",client_protocol="
+        "\"http/2\","
         "upstream_protocol=\"http/1\",cause=\"metrics_port\",hop_role=\"metrics\"}";
     for (int count = 1; count <= 5; ++count) {
         wrong_port_once(sidecar, upstream);
-        EXPECT_TRUE(sidecar.wait_until([&] { return sidecar.metric(sample) == count; })) << sidecar.get("/metrics");
+        EXPECT_TRUE(sidecar.wait_until([&] { return sidecar.metric(sample) == count; }))
+            << sidecar.get("/metrics");
     }
     EXPECT_EQ(sidecar.incident_count(), 1U);
-    EXPECT_NE(sidecar.get("/incidents").find("\"count\":5"), std::string::npos) << sidecar.get("/incidents");
+    EXPECT_NE(sidecar.get("/incidents").find("\"count\":5"), std::string::npos)
+        << sidecar.get("/incidents");
 }
 
 TEST(Reporting, a_mismatch_is_reported_while_both_sides_keep_the_connection_open) {
@@ -92,8 +95,10 @@ TEST(Reporting, http1_between_http1_peers_is_no_incident_on_an_open_listener) {
     client.receive_to_end();
     client.close();
     EXPECT_TRUE(sidecar.wait_until([&] {
-        return sidecar.metric("telltale_connections_total{listener=\"default\",direction=\"inbound\","
-                              "client_protocol=\"http/1\",upstream_protocol=\"http/1\",verdict=\"match\"}") == 1;
+        return sidecar.metric(
+                   "telltale_connections_total{listener=\"default\",direction=\"inbound\","
+                   "client_protocol=\"http/1\",upstream_protocol=\"http/1\",verdict=\"match\"}") ==
+               1;
     })) << sidecar.get("/metrics");
     EXPECT_EQ(sidecar.incident_count(), 0U);
 }

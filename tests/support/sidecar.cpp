@@ -26,14 +26,14 @@ config::Config config_for(const std::string& upstream) {
 }
 
 Sidecar::Sidecar(config::Config config) {
-    runtime_ = std::make_unique<proxy::Runtime>(proxy::Runtime::Options{
-        .config = std::move(config),
-        .version = "test",
-        .commit = "test",
-        .write_incident = [this](const std::string& line) {
-            const std::lock_guard lock(mutex_);
-            lines_.push_back(line);
-        }});
+    runtime_ = std::make_unique<proxy::Runtime>(
+        proxy::Runtime::Options{.config = std::move(config),
+                                .version = "test",
+                                .commit = "test",
+                                .write_incident = [this](const std::string& line) {
+                                    const std::lock_guard lock(mutex_);
+                                    lines_.push_back(line);
+                                }});
     runtime_->start();
 }
 
@@ -46,7 +46,9 @@ Sidecar::~Sidecar() {
     EXPECT_EQ(runtime_->wait(), proxy::Runtime::Exit::clean);
 }
 
-std::string Sidecar::address(size_t listener) const { return runtime_->listener_address(listener); }
+std::string Sidecar::address(size_t listener) const {
+    return runtime_->listener_address(listener);
+}
 
 size_t Sidecar::incident_count() {
     const std::lock_guard lock(mutex_);

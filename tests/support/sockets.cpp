@@ -41,7 +41,8 @@ Connection::Connection(int fd) : fd_(fd) {
 bool Connection::try_send(std::string_view bytes) {
     while (!bytes.empty()) {
         if (!wait_for(fd_.get(), POLLOUT, patience_ms)) fail("send: no room in time");
-        const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent =
+            ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EAGAIN) continue;
         if (sent < 0) return false;
         bytes.remove_prefix(static_cast<size_t>(sent));
@@ -87,9 +88,13 @@ Received Connection::receive_to_end() {
     return all;
 }
 
-void Connection::shutdown_send() { ::shutdown(fd_.get(), SHUT_WR); }
+void Connection::shutdown_send() {
+    ::shutdown(fd_.get(), SHUT_WR);
+}
 
-void Connection::close() { fd_.reset(); }
+void Connection::close() {
+    fd_.reset();
+}
 
 void Connection::reset() {
     const auto error = proxy::set_reset_on_close(fd_.get());
@@ -119,7 +124,9 @@ Server::Server(int backlog, int family) : family_(family) {
     port_ = proxy::port_of(proxy::Endpoint(raw, size));
 }
 
-bool Server::has_client(int timeout_ms) const { return wait_for(fd_.get(), POLLIN, timeout_ms); }
+bool Server::has_client(int timeout_ms) const {
+    return wait_for(fd_.get(), POLLIN, timeout_ms);
+}
 
 Connection Server::accept() {
     if (!has_client(patience_ms)) fail("accept: nobody came");
@@ -130,7 +137,9 @@ std::string Server::address() const {
     return (family_ == AF_INET ? "127.0.0.1:" : "[::1]:") + std::to_string(port_);
 }
 
-void Server::close() { fd_.reset(); }
+void Server::close() {
+    fd_.reset();
+}
 
 Connection connect_to(const std::string& address) {
     const auto parsed = config::parse_upstream_address(address);

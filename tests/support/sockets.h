@@ -1,5 +1,6 @@
-// Plain blocking sockets for scripted peers: loopback listeners and clients that write, stall, half-close and reset when a
-// test says so. Every wait has a limit; running into it fails the test with a sentence.
+// Plain blocking sockets for scripted peers: loopback listeners and clients that write, stall,
+// half-close and reset when a test says so. Every wait has a limit; running into it fails the test
+// with a sentence.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,8 @@ class Server final {
     int family_;
 };
 
-[[nodiscard]] Connection connect_to(const std::string& address);  // "127.0.0.1:80", "[::1]:80", "unix:/path"
+[[nodiscard]] Connection connect_to(
+    const std::string& address);  // "127.0.0.1:80", "[::1]:80", "unix:/path"
 [[nodiscard]] uint16_t unused_port();
 
 }  // namespace telltale::test

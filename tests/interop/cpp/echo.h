@@ -1,4 +1,5 @@
-// Names and helpers that the C++ echo server and client share. Messages are raw bytes: no generated code.
+// Names and helpers that the C++ echo server and client share. Messages are raw bytes: no generated
+// code.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -1,4 +1,5 @@
-// Every kind of call of telltale.test.Echo; one JSON line each. Usage: echo_client ADDRESS [SCENARIO…]
+// Every kind of call of telltale.test.Echo; one JSON line each. Usage: echo_client ADDRESS
+// [SCENARIO…]
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
@@ -34,7 +35,8 @@ struct Answer {
     grpc::Status status;
 };
 
-// One call on a completion queue of its own. Every kind of call is a stream of messages each way on the wire.
+// One call on a completion queue of its own. Every kind of call is a stream of messages each way on
+// the wire.
 class Call {
    public:
     Call(grpc::GenericStub& stub, grpc::ClientContext& context, const std::string& method)
@@ -126,27 +128,33 @@ std::string all_bytes(int times) {
 
 void unary(grpc::GenericStub& stub) {
     for (const std::string& payload : {std::string(), std::string("hello"), all_bytes(4)}) {
-        check(successful(exchange(stub, "Unary", {payload})) == Messages{payload}, "another payload came back");
+        check(successful(exchange(stub, "Unary", {payload})) == Messages{payload},
+              "another payload came back");
     }
 }
 
 void check_stream(grpc::GenericStub& stub, int count, size_t size) {
-    const Messages answers =
-        successful(exchange(stub, "ServerStream", {std::to_string(count) + ":" + std::to_string(size)}));
-    check(answers.size() == static_cast<size_t>(count), std::to_string(answers.size()) + " messages");
+    const Messages answers = successful(
+        exchange(stub, "ServerStream", {std::to_string(count) + ":" + std::to_string(size)}));
+    check(answers.size() == static_cast<size_t>(count),
+          std::to_string(answers.size()) + " messages");
     for (size_t n = 0; n < answers.size(); ++n) {
-        check(answers[n] == std::string(size, static_cast<char>(n % 251)), "messages differ or changed order");
+        check(answers[n] == std::string(size, static_cast<char>(n % 251)),
+              "messages differ or changed order");
     }
 }
 
-void server_stream(grpc::GenericStub& stub) { check_stream(stub, 50, 1000); }
+void server_stream(grpc::GenericStub& stub) {
+    check_stream(stub, 50, 1000);
+}
 
 void client_stream(grpc::GenericStub& stub) {
     Messages messages;
     for (size_t n = 0; n < 100; ++n) {
         messages.emplace_back(n, 'x');
     }
-    check(successful(exchange(stub, "ClientStream", messages)) == Messages{"100:4950"}, "another sum");
+    check(successful(exchange(stub, "ClientStream", messages)) == Messages{"100:4950"},
+          "another sum");
 }
 
 void bidi(grpc::GenericStub& stub) {
@@ -163,9 +171,11 @@ void bidi(grpc::GenericStub& stub) {
 
 void large(grpc::GenericStub& stub) {
     const std::string payload = all_bytes(4 << 12);
-    check(successful(exchange(stub, "Unary", {payload})) == Messages{payload}, "4 MiB came back changed");
+    check(successful(exchange(stub, "Unary", {payload})) == Messages{payload},
+          "4 MiB came back changed");
     check_stream(stub, 3, 4 << 20);
-    check(successful(exchange(stub, "ClientStream", {payload, payload, payload})) == Messages{"3:12582912"},
+    check(successful(exchange(stub, "ClientStream", {payload, payload, payload})) ==
+              Messages{"3:12582912"},
           "another sum");
 }
 
@@ -183,7 +193,8 @@ void wait_for_cancelled(grpc::GenericStub& stub, int count) {
 void deadline(grpc::GenericStub& stub) {
     const int before = cancelled_calls(stub);
     const Answer answer = exchange(stub, "Slow", {""}, 200ms);
-    check(answer.status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED, answer.status.error_message());
+    check(answer.status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED,
+          answer.status.error_message());
     wait_for_cancelled(stub, before + 1);
 }
 
@@ -203,11 +214,13 @@ void cancellation(grpc::GenericStub& stub) {
 }
 
 // Two values of one key may come back as one: the comma joins them by definition.
-std::string joined(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, const std::string& key) {
+std::string joined(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata,
+                   const std::string& key) {
     std::string text;
     const auto [first, last] = metadata.equal_range(key);
     for (auto entry = first; entry != last; ++entry) {
-        text += (text.empty() ? "" : ", ") + std::string(entry->second.data(), entry->second.size());
+        text +=
+            (text.empty() ? "" : ", ") + std::string(entry->second.data(), entry->second.size());
     }
     return text;
 }
@@ -224,7 +237,8 @@ void metadata(grpc::GenericStub& stub) {
     check(joined(header, "x-echo-text") == "some text", "x-echo-text changed");
     check(joined(header, "x-echo-many") == "a, b", "x-echo-many changed");
     check(joined(header, "x-echo-data-bin") == all_bytes(1), "x-echo-data-bin changed");
-    check(joined(context.GetServerTrailingMetadata(), "x-trailer") == "end", "the trailer is missing");
+    check(joined(context.GetServerTrailingMetadata(), "x-trailer") == "end",
+          "the trailer is missing");
 }
 
 std::string quoted(const std::string& text) {
@@ -239,17 +253,25 @@ std::string quoted(const std::string& text) {
 // One call and what the stack says of it; for upstreams that are not gRPC.
 std::string call(grpc::GenericStub& stub) {
     const Answer answer = exchange(stub, "Unary", {"hello"}, 5s);
-    static const std::map<int, std::string> names = {
-        {0, "OK"}, {1, "CANCELLED"}, {2, "UNKNOWN"}, {4, "DEADLINE_EXCEEDED"}, {13, "INTERNAL"}, {14, "UNAVAILABLE"}};
+    static const std::map<int, std::string> names = {{0, "OK"},        {1, "CANCELLED"},
+                                                     {2, "UNKNOWN"},   {4, "DEADLINE_EXCEEDED"},
+                                                     {13, "INTERNAL"}, {14, "UNAVAILABLE"}};
     const auto found = names.find(answer.status.error_code());
-    return ",\"code\":" + quoted(found == names.end() ? std::to_string(answer.status.error_code()) : found->second) +
+    return ",\"code\":" +
+           quoted(found == names.end() ? std::to_string(answer.status.error_code())
+                                       : found->second) +
            ",\"text\":" + quoted(answer.status.error_message());
 }
 
 using Scenario = std::pair<std::string, std::function<void(grpc::GenericStub&)>>;
-const std::vector<Scenario> scenarios = {
-    {"unary", unary}, {"server_stream", server_stream}, {"client_stream", client_stream}, {"bidi", bidi},
-    {"large", large}, {"deadline", deadline},           {"cancellation", cancellation},   {"metadata", metadata}};
+const std::vector<Scenario> scenarios = {{"unary", unary},
+                                         {"server_stream", server_stream},
+                                         {"client_stream", client_stream},
+                                         {"bidi", bidi},
+                                         {"large", large},
+                                         {"deadline", deadline},
+                                         {"cancellation", cancellation},
+                                         {"metadata", metadata}};
 
 std::string run(grpc::GenericStub& stub, const std::string& name) {
     if (name == "call") {
@@ -274,7 +296,8 @@ int main(int count, char** arguments) {
     grpc::ChannelArguments options;
     options.SetMaxReceiveMessageSize(interop::message_max);
     options.SetMaxSendMessageSize(interop::message_max);
-    grpc::GenericStub stub(grpc::CreateCustomChannel(arguments[1], grpc::InsecureChannelCredentials(), options));
+    grpc::GenericStub stub(
+        grpc::CreateCustomChannel(arguments[1], grpc::InsecureChannelCredentials(), options));
     std::vector<std::string> names(arguments + 2, arguments + count);
     if (names.empty()) {
         for (const Scenario& scenario : scenarios) {

@@ -16,7 +16,8 @@ using grpc::ByteBuffer;
 
 std::atomic<int> cancelled{0};
 
-// One call of any kind: what to do with each message and at the client's end is chosen by the method's name.
+// One call of any kind: what to do with each message and at the client's end is chosen by the
+// method's name.
 class Call final : public grpc::ServerGenericBidiReactor {
    public:
     explicit Call(grpc::GenericCallbackServerContext* context) : context_(context) {
@@ -114,7 +115,8 @@ class Call final : public grpc::ServerGenericBidiReactor {
 };
 
 class Echo final : public grpc::CallbackGenericService {
-    grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    grpc::ServerGenericBidiReactor* CreateReactor(
+        grpc::GenericCallbackServerContext* context) override {
         return new Call(context);
     }
 };

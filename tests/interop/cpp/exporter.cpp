@@ -19,7 +19,12 @@ int main(int count, char** arguments) {
     sigprocmask(SIG_BLOCK, &ends, nullptr);  // before the exposer starts its threads
     prometheus::Exposer exposer(arguments[1]);
     const auto registry = std::make_shared<prometheus::Registry>();
-    prometheus::BuildGauge().Name("up").Help("Whether this runs.").Register(*registry).Add({}).Set(1);
+    prometheus::BuildGauge()
+        .Name("up")
+        .Help("Whether this runs.")
+        .Register(*registry)
+        .Add({})
+        .Set(1);
     exposer.RegisterCollectable(registry);
     int got = 0;
     sigwait(&ends, &got);

@@ -179,14 +179,21 @@ Acceptor::Step Acceptor::accept_one() {
     switch (errno) {
         case EAGAIN:
             return Step::wait;
-        case EMFILE:
-        case ENFILE:
-        case ENOBUFS:
-        case ENOMEM:
-            return Step::pause;
-        default:  // the peer left before it was accepted (ECONNABORTED, EPROTO, network errors of
-                  // accept(2))
+        // That connection is gone, the next may be fine: accept(2), "Error handling".
+        case ECONNABORTED:
+        case EINTR:
+        case EPROTO:
+        case EPERM:
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
             return Step::again;
+        default:  // EMFILE, ENFILE, ENOBUFS, ENOMEM: at once it would fail again
+            return Step::pause;
     }
 }
 

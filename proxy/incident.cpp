@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sniff/tls.h"
+#include "sniff/words.h"
 
 namespace telltale::proxy {
 
@@ -43,21 +44,6 @@ constexpr std::array<std::string_view, 10> setting_names = {"",
                                                             "",
                                                             "ENABLE_CONNECT_PROTOCOL",
                                                             "NO_RFC7540_PRIORITIES"};
-// RFC 9113 §7.
-constexpr std::array<std::string_view, 14> http2_error_names = {"NO_ERROR",
-                                                                "PROTOCOL_ERROR",
-                                                                "INTERNAL_ERROR",
-                                                                "FLOW_CONTROL_ERROR",
-                                                                "SETTINGS_TIMEOUT",
-                                                                "STREAM_CLOSED",
-                                                                "FRAME_SIZE_ERROR",
-                                                                "REFUSED_STREAM",
-                                                                "CANCEL",
-                                                                "COMPRESSION_ERROR",
-                                                                "CONNECT_ERROR",
-                                                                "ENHANCE_YOUR_CALM",
-                                                                "INADEQUATE_SECURITY",
-                                                                "HTTP_1_1_REQUIRED"};
 
 static_assert(operation_names[static_cast<size_t>(sniff::Operation::drain)] == "drain");
 static_assert(end_kind_names[static_cast<size_t>(sniff::EndKind::aborted)] == "aborted");
@@ -71,9 +57,7 @@ std::string_view word(const std::array<std::string_view, size>& names, Enum valu
     return index < size ? names[index] : std::string_view();
 }
 
-template <size_t size>
-std::string name_or_hex(const std::array<std::string_view, size>& names, uint32_t value) {
-    const auto known = word(names, value);
+std::string name_or_hex(std::string_view known, uint32_t value) {
     if (!known.empty()) return std::string(known);
     std::array<char, 16> buffer{};
     std::snprintf(buffer.data(), buffer.size(), "0x%x", value);
@@ -317,15 +301,17 @@ void Record::put_http2(json::object& to, const sniff::SideEvidence& side) const 
     if (!side.settings.empty()) {
         json::array settings;
         for (size_t i = 0; i < side.settings.size() && i < budget_.list_items; ++i) {
-            settings.emplace_back(
-                json::object{{"name", name_or_hex(setting_names, side.settings[i].id)},
-                             {"value", side.settings[i].value}});
+            settings.emplace_back(json::object{
+                {"name",
+                 name_or_hex(word(setting_names, side.settings[i].id), side.settings[i].id)},
+                {"value", side.settings[i].value}});
         }
         to["settings"] = std::move(settings);
     }
     if (side.first_headers) to["first_response"] = http2_response(*side.first_headers);
     if (side.goaway) {
-        json::object goaway{{"error", name_or_hex(http2_error_names, side.goaway->error_code)},
+        json::object goaway{{"error", name_or_hex(sniff::http2_error_name(side.goaway->error_code),
+                                                  side.goaway->error_code)},
                             {"last_stream", side.goaway->last_stream}};
         put_wire(goaway, "debug", side.goaway->debug);
         to["goaway"] = std::move(goaway);

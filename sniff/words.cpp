@@ -219,6 +219,10 @@ std::string alert_words(const TlsAlert& alert) {
     return known.empty() ? "number " + number : std::string(known) + " (" + number + ")";
 }
 
+std::string_view http2_error_name(uint32_t code) {
+    return code < http2_errors.size() ? http2_errors[code] : std::string_view();
+}
+
 std::string http2_error_words(uint32_t code) {
     if (code >= http2_errors.size()) return "error " + std::to_string(code);
     constexpr std::string_view digits = "0123456789abcdef";

@@ -31,7 +31,8 @@ inline constexpr size_t shown_bytes_max =
 [[nodiscard]] std::string duration_words(Millis ms);  // "5.0 s", "300 ms"
 [[nodiscard]] std::string errno_words(int error);     // "ECONNREFUSED (connection refused)"
 [[nodiscard]] std::string attempts_words(const Evidence& e);  // "10.0.0.1:80: ECONNREFUSED (…); …"
-[[nodiscard]] std::string alert_words(const TlsAlert& alert);  // "handshake_failure (40)"
-[[nodiscard]] std::string http2_error_words(uint32_t code);    // "ENHANCE_YOUR_CALM (0xb)"
+[[nodiscard]] std::string alert_words(const TlsAlert& alert);    // "handshake_failure (40)"
+[[nodiscard]] std::string_view http2_error_name(uint32_t code);  // "" when RFC 9113 §7 has none
+[[nodiscard]] std::string http2_error_words(uint32_t code);      // "ENHANCE_YOUR_CALM (0xb)"
 
 }  // namespace telltale::sniff

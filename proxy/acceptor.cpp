@@ -115,8 +115,7 @@ void ListeningSocket::close() noexcept {
 
 Acceptor::Acceptor(asio::io_context& context, ListeningSocket& socket, std::string name,
                    Limits limits, Accepted accepted, std::atomic<uint64_t>& paused_total)
-    : context_(context),
-      socket_(socket),
+    : socket_(socket),
       name_(std::move(name)),
       limits_(std::move(limits)),
       accepted_(std::move(accepted)),

@@ -63,7 +63,6 @@ class Acceptor final {
     void pause(const std::string& why);
     [[nodiscard]] bool full() const;
 
-    asio::io_context& context_;
     ListeningSocket& socket_;
     std::string name_;
     Limits limits_;

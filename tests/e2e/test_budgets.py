@@ -20,11 +20,11 @@ ROUNDING = 0.02  # a timer may tick while a thousand messages pass
 MESSAGE = {"wait": 1, "receive": 2, "send": 1, "epoll_ctl": 0, "other": 0}
 # One healthy gRPC connection with one call, both legs, from accept to close.
 # epoll_ctl: both legs in, the upstream's connect, the listener's next wait, the client's leg out.
-# receive: four get data or an end, the others find nothing; an end that comes early saves one.
+# receive: per leg one gets data and one the end; before each one may find nothing, which depends on who is faster.
 # other: six set options of the upstream's socket, three make one non-blocking, two accept, two shut down, two close.
-CONNECTION = {"receive": 7.5, "send": 2, "epoll_ctl": 5, "other": 19}
+CONNECTION = {"receive": 8, "send": 2, "epoll_ctl": 5, "other": 19}
 # 22 of them are nghttp2's, for the HPACK of the first headers of both sides.
-CONNECTION_ALLOCATIONS = 43
+CONNECTION_ALLOCATIONS = 42
 # In user space; 1,950 and 37,000 with Debian 12's libraries (glibc 2.36, Boost 1.81, nghttp2 1.52, GCC 12). The room
 # above, 15 %, is for other versions of them, not for us.
 MESSAGE_INSTRUCTIONS = 2250
@@ -90,8 +90,8 @@ def test_a_healthy_connection_keeps_to_its_allocations_and_frees_them_all(tmp_pa
             kept.append(heap.made() - heap.freed())
             return heap.made()
 
-        assert cost_of_a_connection(telltale, measure, 200) <= CONNECTION_ALLOCATIONS
-        assert abs(kept[-1] - kept[0]) < 100, f"600 connections left something behind each: {kept}"
+        assert cost_of_a_connection(telltale, measure, 400) <= CONNECTION_ALLOCATIONS
+        assert abs(kept[-1] - kept[0]) < 100, f"400 connections left something behind each: {kept}"
 
 
 # ---- system calls
@@ -99,14 +99,14 @@ def test_a_healthy_connection_keeps_to_its_allocations_and_frees_them_all(tmp_pa
 def test_a_message_keeps_to_its_system_calls_and_registers_nothing_anew(tmp_path):
     calls = counting.SystemCalls(tmp_path)
     with proxy(calls) as telltale:
-        cost = cost_of_a_message(telltale, lambda: calls.at_rest(telltale), 1000)
+        cost = cost_of_a_message(telltale, lambda: calls.at_rest(telltale), 2000)
     assert_within(MESSAGE, cost)
 
 
 def test_a_healthy_connection_keeps_to_its_system_calls(tmp_path):
     calls = counting.SystemCalls(tmp_path)
     with proxy(calls) as telltale:
-        cost = cost_of_a_connection(telltale, lambda: calls.at_rest(telltale), 100)
+        cost = cost_of_a_connection(telltale, lambda: calls.at_rest(telltale), 200)
     assert_within(CONNECTION, cost)
 
 
@@ -118,8 +118,8 @@ def test_a_message_and_a_healthy_connection_keep_to_their_instructions(tmp_path)
         def measure():
             return instructions.so_far(telltale)
 
-        assert cost_of_a_message(telltale, measure, 2000) <= MESSAGE_INSTRUCTIONS
-        assert cost_of_a_connection(telltale, measure, 100) <= CONNECTION_INSTRUCTIONS
+        assert cost_of_a_message(telltale, measure, 4000) <= MESSAGE_INSTRUCTIONS
+        assert cost_of_a_connection(telltale, measure, 200) <= CONNECTION_INSTRUCTIONS
 
 
 # ---- balance

@@ -56,16 +56,13 @@ def ping(sock, rounds):
 
 
 def per_unit(measure, work, count):
-    """What one unit of work costs: `count` units and then twice as many; what does not depend on it cancels out.
-    measure() gives a number or a Counter."""
-    marks = [measure()]
-    for times in (count, 2 * count):
-        work(times)
-        marks.append(measure())
-    if not isinstance(marks[0], collections.Counter):
-        return (marks[2] - 2 * marks[1] + marks[0]) / count
-    names = set().union(*marks)
-    return {name: (marks[2][name] - 2 * marks[1][name] + marks[0][name]) / count for name in sorted(names)}
+    """What one unit of work costs on average. measure() gives a number or a Counter."""
+    before = measure()
+    work(count)
+    after = measure()
+    if isinstance(before, collections.Counter):
+        return {name: (after[name] - before[name]) / count for name in sorted({*before, *after})}
+    return (after - before) / count
 
 
 # ---- counters

@@ -9,20 +9,18 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "proxy/options.h"
 #include "proxy/runtime.h"
+#include "proxy/worker.h"
 
 namespace telltale::proxy {
 
 namespace {
 
-// One wake-up takes at most so many, so that the sessions of this worker go on meanwhile.
-constexpr int batch_max = 16;
-constexpr std::chrono::milliseconds pause_time{200};
+constexpr TimeMs pause_ms = 200;
 constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
 
 [[noreturn]] void fail(const std::string& listener, const config::Address& address,
@@ -113,57 +111,46 @@ void ListeningSocket::close() noexcept {
     fd_.reset();
 }
 
-Acceptor::Acceptor(asio::io_context& context, ListeningSocket& socket, std::string name,
-                   Limits limits, Accepted accepted, std::atomic<uint64_t>& paused_total)
-    : socket_(socket),
+Acceptor::Acceptor(Worker& home, ListeningSocket& socket, std::string name, Limits limits,
+                   Accepted accepted, std::atomic<uint64_t>& paused_total)
+    : home_(home),
+      socket_(socket),
       name_(std::move(name)),
       limits_(std::move(limits)),
       accepted_(std::move(accepted)),
-      paused_total_(paused_total),
-      readiness_(context),
-      timer_(context) {}
+      paused_total_(paused_total) {}
 
 Acceptor::~Acceptor() {
-    if (readiness_.is_open()) static_cast<void>(readiness_.release());
+    home_.drop_deadline(*this);
 }
 
 void Acceptor::start() {
-    readiness_.assign(socket_.fd());
-    wait();
+    const ErrorCode error = home_.reactor().watch(socket_.fd(), *this, Reactor::Trigger::level);
+    watching_ = !error;
+    if (error) pause(error.message());
 }
 
 void Acceptor::stop() {
     if (stopped_) return;
     stopped_ = true;
-    timer_.cancel();
-    if (readiness_.is_open()) static_cast<void>(readiness_.release());
+    home_.drop_deadline(*this);
+    home_.read_clock();
     while (accept_one() == Step::again) {
     }
     socket_.close();
 }
 
-void Acceptor::wait() {
-    readiness_.async_wait(asio::posix::descriptor_base::wait_read, [this](const ErrorCode& error) {
-        if (!error && !stopped_) accept_batch();
-    });
-}
-
-void Acceptor::accept_batch() {
-    for (int taken = 0; taken < batch_max; ++taken) {
-        if (full()) {
-            pause("the connection limit of " + std::to_string(limits_.connections_max) +
-                  " is reached");
-            return;
-        }
-        const Step step = accept_one();
-        if (step == Step::pause) {
-            pause(std::strerror(errno));
-            return;
-        }
-        if (step == Step::wait) break;
+// One a turn: the loop comes back at once while more wait, and the sessions go on between.
+void Acceptor::on_ready(uint32_t) {
+    if (stopped_ || !watching_) return;
+    home_.read_clock();
+    if (full()) {
+        pause("the connection limit of " + std::to_string(limits_.connections_max) + " is reached");
+    } else if (accept_one() == Step::pause) {
+        pause(std::strerror(errno));
+    } else {
+        paused_ = false;
     }
-    paused_ = false;
-    wait();
 }
 
 Acceptor::Step Acceptor::accept_one() {
@@ -210,10 +197,13 @@ void Acceptor::pause(const std::string& why) {
         spdlog::warn("listener {} stops accepting for a while: {}; clients wait in the backlog",
                      name_, why);
     }
-    timer_.expires_after(pause_time);
-    timer_.async_wait([this](const ErrorCode& error) {
-        if (!error && !stopped_) accept_batch();
-    });
+    if (watching_) home_.reactor().forget(socket_.fd());
+    watching_ = false;
+    home_.set_deadline(*this, home_.now_ms() + pause_ms);
+}
+
+void Acceptor::on_deadline(TimeMs) {
+    start();
 }
 
 }  // namespace telltale::proxy

@@ -1,18 +1,18 @@
-// One listening socket: binds, accepts in small batches, pauses when the process has no descriptors
-// left or the connection limit is reached, and drains its backlog before it closes. Hands each
-// accepted descriptor on; knows nothing of sessions.
+// One listening socket: binds, accepts one connection a turn, pauses when the process has no
+// descriptors left or the connection limit is reached, and drains its backlog before it closes.
+// Hands each accepted descriptor on; knows nothing of sessions.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "config/config.h"
+#include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/net.h"
+#include "proxy/reactor.h"
 #include "proxy/unique_fd.h"
 
 namespace telltale::proxy {
@@ -36,7 +36,9 @@ class ListeningSocket final {
     std::string unix_path_;  // to remove; empty for TCP and abstract names
 };
 
-class Acceptor final {
+class Worker;
+
+class Acceptor final : public Watcher, public Timed {
    public:
     struct Limits {
         std::function<uint32_t()> open_connections;
@@ -44,7 +46,8 @@ class Acceptor final {
     };
     using Accepted = std::function<void(UniqueFd fd, const PeerAddress& peer)>;
 
-    Acceptor(asio::io_context& context, ListeningSocket& socket, std::string name, Limits limits,
+    // home: whose loop and deadlines it uses; outlives it.
+    Acceptor(Worker& home, ListeningSocket& socket, std::string name, Limits limits,
              Accepted accepted, std::atomic<uint64_t>& paused_total);
     ~Acceptor();
     Acceptor(const Acceptor&) = delete;
@@ -54,26 +57,24 @@ class Acceptor final {
     // Takes what is in the backlog, then closes the listening socket: closing at once would reset
     // those connections.
     void stop();
+    void on_ready(uint32_t events) override;
+    void on_deadline(TimeMs now) override;
 
    private:
     enum class Step : uint8_t { again, wait, pause };
-    void wait();
-    void accept_batch();
     [[nodiscard]] Step accept_one();
     void pause(const std::string& why);
     [[nodiscard]] bool full() const;
 
+    Worker& home_;
     ListeningSocket& socket_;
     std::string name_;
     Limits limits_;
     Accepted accepted_;
     std::atomic<uint64_t>& paused_total_;
     bool stopped_ = false;
+    bool watching_ = false;
     bool paused_ = false;  // in an episode: told once
-    asio::posix::basic_stream_descriptor<Executor> readiness_;
-    asio::basic_waitable_timer<std::chrono::steady_clock,
-                               asio::wait_traits<std::chrono::steady_clock>, Executor>
-        timer_;
 };
 
 }  // namespace telltale::proxy

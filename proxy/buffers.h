@@ -1,6 +1,6 @@
-// Large buffers of one worker, lent for one turn of a pump, or for as long as a slow reader keeps
-// it from emptying one. Idle connections hold none. Bounded: when the limit is reached, borrow()
-// answers an empty buffer and the pump goes on with its own small one.
+// Buffers of one worker, lent for one turn of a pump, or for as long as a slow reader keeps it from
+// emptying one. Idle connections hold none. Bounded: beyond the limit the buffers are small, so
+// that everything goes on, slower.
 #pragma once
 
 #include <cstddef>
@@ -24,13 +24,15 @@ class LentBuffer final {
 
     [[nodiscard]] explicit operator bool() const noexcept { return bytes_ != nullptr; }
     [[nodiscard]] uint8_t* data() noexcept { return bytes_.get(); }
+    [[nodiscard]] size_t size() const noexcept { return size_; }
     void give_back() noexcept;
 
    private:
     friend class BufferPool;
-    LentBuffer(BufferPool& pool, std::unique_ptr<uint8_t[]> bytes) noexcept;
+    LentBuffer(BufferPool& pool, std::unique_ptr<uint8_t[]> bytes, size_t size) noexcept;
     BufferPool* pool_ = nullptr;
     std::unique_ptr<uint8_t[]> bytes_;
+    size_t size_ = 0;
 };
 
 class BufferPool final {
@@ -38,8 +40,11 @@ class BufferPool final {
     // 256 KiB: with 64 KiB, 1 MiB messages cost 1.3 times the CPU on loopback, since every turn
     // wakes both peers.
     static constexpr size_t buffer_bytes = size_t{256} * 1024;
+    static constexpr size_t small_bytes = 4096;
 
+    // limit_bytes: of the large buffers that are lent at one time; at least one is.
     explicit BufferPool(uint64_t limit_bytes);
+    // Empty only when the system has no memory.
     [[nodiscard]] LentBuffer borrow() noexcept;
     [[nodiscard]] size_t lent() const noexcept { return lent_; }
     [[nodiscard]] size_t free() const noexcept { return free_.size(); }
@@ -48,7 +53,7 @@ class BufferPool final {
     friend class LentBuffer;
     static constexpr size_t kept_free =
         2;  // one turn uses one; a second covers a reader that just stalled
-    void take_back(std::unique_ptr<uint8_t[]> bytes) noexcept;
+    void take_back(std::unique_ptr<uint8_t[]> bytes, size_t size) noexcept;
 
     size_t limit_;
     size_t lent_ = 0;

@@ -1,6 +1,6 @@
-// Deadlines of one worker's sessions on one coarse tick: a wheel of intrusive lists. Setting,
+// Deadlines of one worker on one coarse tick: a wheel of intrusive lists. Setting,
 // moving and dropping a deadline is O(1) and allocates nothing. Time comes in as a value; the
-// worker owns the timer and stops it while the wheel is empty.
+// worker wakes up for it only while the wheel is not empty.
 //
 // A deadline that moved later is not moved in the wheel: it fires at the old time and its owner
 // sets it again. So activity on a connection costs nothing here.
@@ -30,6 +30,15 @@ class DeadlineHook : public DeadlineLink {
     TimeMs due_ = 0;
 };
 
+// What the worker calls when a deadline has come.
+class Timed : public DeadlineHook {
+   public:
+    virtual void on_deadline(TimeMs now) = 0;
+
+   protected:
+    ~Timed() = default;
+};
+
 class Deadlines final {
    public:
     static constexpr TimeMs tick_ms = 50;
@@ -40,6 +49,10 @@ class Deadlines final {
     // Before a hook dies.
     void drop(DeadlineHook& hook) noexcept;
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+    // When advance() has something to look at: the end of the present tick.
+    [[nodiscard]] TimeMs next_tick_ms(TimeMs now) const noexcept {
+        return (now / tick_ms + 1) * tick_ms;
+    }
 
     // Calls fire(hook) for every hook that is due; a hook is unset before its call and may be set
     // again in it.

@@ -1,5 +1,5 @@
 // The project's socket aliases: TCP and Unix sockets share one concrete type, bound to one concrete
-// executor.
+// executor. Asio's sockets serve the admin port; the legs of sessions are bare descriptors (leg.h).
 #pragma once
 
 #include <boost/asio/basic_socket_acceptor.hpp>

@@ -45,9 +45,21 @@ ErrorCode set_reset_on_close(int fd) noexcept {
     return set(fd, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 0});
 }
 
+int pending_error(int fd) noexcept {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+    return error;
+}
+
 size_t unsent_bytes(int fd) noexcept {
     int count = 0;
-    if (::ioctl(fd, SIOCOUTQ, &count) != 0 || count < 0) return 0;
+    if (::ioctl(fd, SIOCOUTQ, &count) != 0 || count <= 0) return 0;
+    // After a RST the kernel drops the queue but goes on to count it.
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    const bool told = ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+    if (told && info.tcpi_state == TCP_CLOSE) return 0;
     return static_cast<size_t>(count);
 }
 

@@ -18,7 +18,10 @@ namespace telltale::proxy {
 [[nodiscard]] ErrorCode set_reuse_address(int fd) noexcept;
 // close() then sends RST instead of FIN: how a reset of one leg is passed on to the other.
 [[nodiscard]] ErrorCode set_reset_on_close(int fd) noexcept;
-// Bytes written that the peer has not acknowledged (SIOCOUTQ); 0 when the kernel can't tell.
+// The error that waits on a socket (SO_ERROR), taken off it; 0: none.
+[[nodiscard]] int pending_error(int fd) noexcept;
+// Bytes written that the peer may still acknowledge (SIOCOUTQ); 0 for a connection that was reset,
+// or when the kernel can't tell.
 [[nodiscard]] size_t unsent_bytes(int fd) noexcept;
 
 // Soft RLIMIT_NOFILE up to the hard limit; returns what holds now.

@@ -1,66 +1,60 @@
-// One direction of a session: read → tap → write → read …. At most one read and one write are
-// pending, so back-pressure is the kernel's: while a write waits, nothing is read. EOF drains
-// first, then the session shuts the other side's write half.
+// One direction of a session: read → tap → write → read …. Reads only when the kernel said that
+// there is something and nothing is held, so back-pressure is the kernel's. EOF drains first, then
+// the session shuts the other side's write half.
 //
-// A pending read waits on a small buffer inside the session; when it comes back full, the rest is
-// read at once into a 256 KiB buffer lent by the worker. An idle connection thus holds 512 bytes
-// per direction, a bulk transfer moves 256 KiB a turn.
+// Bytes live in a buffer that the worker lends from the read to the end of the write, mostly for
+// one turn: an idle connection holds none.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "proxy/buffers.h"
+#include "proxy/leg.h"
 #include "proxy/net.h"
-#include "sniff/bytes.h"
 #include "sniff/protocol.h"
 
 namespace telltale::proxy {
 
-class Session;
-
 class Pump final {
    public:
-    Pump(Session& session, sniff::Side side, Socket& from, Socket& to) noexcept
+    Pump(Session& session, sniff::Side side, Leg& from, Leg& to) noexcept
         : session_(session), side_(side), from_(from), to_(to) {}
 
-    // Starts, or goes on: writes what is held when the session lets it, reads otherwise.
+    // The kernel's word on `from`. ending: FIN or an error has arrived, behind whatever there is to
+    // read.
+    void on_readable(bool ending) noexcept;
+    // The kernel's word on `to`: it takes bytes again.
+    void on_writable() noexcept;
+    // Goes on as far as it can: writes what is held when the session lets it, then reads.
     void proceed();
-    // No more of this direction: what is held is dropped, a pending operation is ignored when it
-    // comes back.
+    // No more of this direction: what is held is dropped.
     void stop() noexcept;
 
     [[nodiscard]] bool finished() const noexcept { return finished_; }
-    [[nodiscard]] size_t held() const noexcept {
-        return (small_end_ - small_begin_) + (lent_end_ - lent_begin_);
-    }
+    [[nodiscard]] size_t held() const noexcept { return end_ - begin_; }
 
    private:
-    static constexpr size_t small_bytes = 512;
+    // Reads of one turn, of 256 KiB each: after that the other connections go first.
+    static constexpr int turn_reads_max = 4;
 
+    [[nodiscard]] bool may_read() const noexcept;
     void read();
-    void on_read(ErrorCode error, size_t count);
-    ErrorCode read_rest();
-    void write();
-    void on_write(ErrorCode error, size_t count);
-    void consumed(size_t count) noexcept;
-    void settle_read(ErrorCode error);
+    [[nodiscard]] bool write();
+    void finish();
 
     Session& session_;
-    sniff::Side side_;
-    bool reading_ = false;
-    bool writing_ = false;
+    const sniff::Side side_;
+    bool readable_ = false;
+    bool ending_ = false;
+    bool blocked_ = false;  // `to` took less than it was given
     bool eof_ = false;
     bool finished_ = false;  // EOF was passed on, or stop()
-    Socket& from_;
-    Socket& to_;
+    Leg& from_;
+    Leg& to_;
     ErrorCode failed_;  // of the read side, acted on when all that came before it is written
-    uint32_t small_begin_ = 0, small_end_ = 0;
-    uint32_t read_at_ = 0;  // where the pending read puts its bytes
-    uint32_t lent_begin_ = 0, lent_end_ = 0;
+    uint32_t begin_ = 0, end_ = 0;
     LentBuffer lent_;
-    std::array<uint8_t, small_bytes> small_;
 };
 
 }  // namespace telltale::proxy

@@ -19,13 +19,14 @@ constexpr std::chrono::seconds failure_kept{1};
 }  // namespace
 
 struct Route::Lookup : std::enable_shared_from_this<Lookup> {
-    Lookup(asio::io_context& context, size_t index, config::Address address,
+    Lookup(asio::io_context& names, Post post, size_t index, config::Address address,
            const OwnAddresses& own_addresses, Chains& all_chains)
-        : listener(index),
+        : home(std::move(post)),
+          listener(index),
           upstream(std::move(address)),
           own(own_addresses),
           chains(all_chains),
-          resolver(context) {}
+          resolver(names) {}
 
     void finish(ErrorCode error, const asio::ip::tcp::resolver::results_type& results) {
         answer = {};
@@ -50,6 +51,7 @@ struct Route::Lookup : std::enable_shared_from_this<Lookup> {
         answer.loops.push_back(chains.lead_to(listener, next));
     }
 
+    Post home;
     size_t listener;
     config::Address upstream;
     const OwnAddresses& own;
@@ -72,9 +74,9 @@ bool Chains::lead_to(size_t listener, size_t from) const {
     return false;
 }
 
-Route::Route(asio::io_context& context, size_t listener, const config::Address& upstream,
+Route::Route(asio::io_context& names, Post home, size_t listener, const config::Address& upstream,
              const OwnAddresses& own, Chains& chains)
-    : lookup_(std::make_shared<Lookup>(context, listener, upstream, own, chains)) {
+    : lookup_(std::make_shared<Lookup>(names, std::move(home), listener, upstream, own, chains)) {
     if (const auto endpoint = numeric_endpoint(upstream)) {
         lookup_->add(*endpoint);
         lookup_->fresh_until = Clock::time_point::max();
@@ -98,7 +100,7 @@ void Route::resolve(Ready ready) {
         lookup_->upstream.host, std::to_string(lookup_->upstream.port),
         asio::ip::tcp::resolver::numeric_service,
         [self = lookup_](ErrorCode error, const asio::ip::tcp::resolver::results_type& results) {
-            self->finish(error, results);
+            self->home([self, error, results] { self->finish(error, results); });
         });
 }
 

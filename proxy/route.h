@@ -43,9 +43,12 @@ class Chains final {
 class Route final {
    public:
     using Ready = std::function<void(const ResolvedUpstream&)>;
+    // Runs a task on the thread that the route belongs to.
+    using Post = std::function<void(std::function<void()>)>;
 
+    // names: where the resolver answers, on whatever thread runs it; home: brings the answer here.
     // own and chains outlive the route; chains is shared by the routes of one worker.
-    Route(asio::io_context& context, size_t listener, const config::Address& upstream,
+    Route(asio::io_context& names, Post home, size_t listener, const config::Address& upstream,
           const OwnAddresses& own, Chains& chains);
     ~Route();
     Route(const Route&) = delete;

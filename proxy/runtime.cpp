@@ -63,7 +63,7 @@ struct Runtime::Impl {
         : options(std::move(given)),
           registry(options.config.services),
           sink(options.config, options.write_incident ? options.write_incident : stdout_writer()),
-          shared{options.config, registry, sink, own, process_id()},
+          shared{options.config, registry, sink, own, control, process_id()},
           connections_max(connection_limit(options.config)),
           work(control.get_executor()),
           drain_timer(control) {
@@ -112,12 +112,13 @@ struct Runtime::Impl {
     std::atomic<uint64_t> accept_paused{0};
     std::vector<std::string> listener_addresses;
     std::vector<std::unique_ptr<ListeningSocket>> sockets;
+    // Before the workers, whose routes look names up in it.
+    asio::io_context control{1};
     std::vector<std::unique_ptr<Worker>> workers;
     // The acceptors run on the first worker's loop, so that a single worker adopts without a thread
     // switch.
     std::vector<std::unique_ptr<Acceptor>> acceptors;
 
-    asio::io_context control{1};
     asio::executor_work_guard<Executor> work;
     asio::steady_timer drain_timer;
     std::unique_ptr<Admin> admin;
@@ -135,7 +136,7 @@ struct Runtime::Impl {
 void Runtime::Impl::make_acceptors() {
     for (size_t index = 0; index < sockets.size(); ++index) {
         acceptors.push_back(std::make_unique<Acceptor>(
-            workers.front()->context(), *sockets[index], options.config.listeners[index].name,
+            *workers.front(), *sockets[index], options.config.listeners[index].name,
             Acceptor::Limits{[this] { return open_connections(); }, connections_max},
             [this, index](UniqueFd fd, const PeerAddress& peer) {
                 least_loaded().hand_over(index, std::move(fd), peer);
@@ -236,7 +237,7 @@ std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snaps
 
 void Runtime::Impl::start() {
     for (const auto& worker : workers) worker->run();
-    asio::post(workers.front()->context(), [this] {
+    workers.front()->reactor().post([this] {
         for (const auto& acceptor : acceptors) acceptor->start();
     });
     control_thread = std::thread([this] {
@@ -272,7 +273,7 @@ void Runtime::Impl::abort() {
 }
 
 void Runtime::Impl::stop_accepting() {
-    asio::post(workers.front()->context(), [this] {
+    workers.front()->reactor().post([this] {
         for (const auto& acceptor : acceptors) acceptor->stop();
         asio::post(control, [this] { poll_drained(); });
     });

@@ -1,6 +1,8 @@
 #include "proxy/session.h"
 
 #include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
@@ -22,6 +24,8 @@ constexpr TimeMs never = std::numeric_limits<TimeMs>::max();
 // How long a reset waits for the last bytes to reach a slow reader. A reset at once would destroy
 // them in our send queue.
 constexpr TimeMs reset_patience_ms = 5000;
+// A connection that lives so long gets keepalive: five system calls that a short one is spared.
+constexpr TimeMs keepalive_after_ms = 1000;
 
 size_t index(Side side) {
     return static_cast<size_t>(side);
@@ -75,7 +79,7 @@ sniff::ConversationLimits limits_of(const config::Sniff& sniff) {
 
 }  // namespace
 
-Session::Session(Worker& worker, size_t listener, uint64_t id, Socket client, PeerAddress peer)
+Session::Session(Worker& worker, size_t listener, uint64_t id, UniqueFd client, PeerAddress peer)
     : worker_(worker),
       listener_(listener),
       id_(id),
@@ -83,8 +87,8 @@ Session::Session(Worker& worker, size_t listener, uint64_t id, Socket client, Pe
       accepted_ns_(worker.now_ns()),
       last_activity_ms_(accepted_ms_),
       client_address_(peer),
-      client_(std::move(client)),
-      upstream_(worker.context()),
+      client_(*this, Side::client, std::move(client)),
+      upstream_(*this, Side::upstream),
       conversation_(worker.listener(listener).expect, limits_of(worker.config().sniff)),
       from_client_(*this, Side::client, client_, upstream_),
       from_upstream_(*this, Side::upstream, upstream_, client_) {}
@@ -92,8 +96,36 @@ Session::Session(Worker& worker, size_t listener, uint64_t id, Socket client, Pe
 Session::~Session() = default;
 
 void Session::start() {
-    from_client_.proceed();
+    if (worker_.watch(client_)) {
+        give_up(sniff::Outcome::local_limit);
+        pass_reset();
+        return;
+    }
     find_upstream();
+}
+
+void Leg::on_ready(uint32_t events) {
+    session_.on_ready(side_, events);
+}
+
+void Session::on_ready(Side side, uint32_t events) {
+    if (is_done()) return;
+    worker_.read_clock();
+    const bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    if (side == Side::upstream && state_ == State::connecting) {
+        on_connect(events);
+        if (is_done() || state_ != State::relaying) return;
+    }
+    Pump& reads = side == Side::client ? from_client_ : from_upstream_;
+    Pump& writes = side == Side::client ? from_upstream_ : from_client_;
+    if ((events & EPOLLOUT) != 0 || broken) {
+        writes.on_writable();
+        writes.proceed();
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP)) != 0 || broken) {
+        reads.on_readable(broken || (events & EPOLLRDHUP) != 0);
+        reads.proceed();
+    }
 }
 
 // ---- the way to the upstream
@@ -107,7 +139,8 @@ void Session::find_upstream() {
     // The resolver has its own limit; ours lets the client go first when that one is longer.
     attempt_until_ms_ = worker_.now_ms() + worker_.config().timeouts.connect.count() * 2;
     schedule(worker_.now_ms());
-    route.resolve([self = ref()](const ResolvedUpstream& upstream) {
+    route.resolve([self = boost::intrusive_ptr<Session>(this)](const ResolvedUpstream& upstream) {
+        self->worker_.read_clock();
         if (self->state_ == State::connecting) self->on_resolved(upstream);
     });
 }
@@ -148,35 +181,41 @@ void Session::connect_next() {
         give_up(sniff::Outcome::loop);
         return;
     }
-    ErrorCode error;
-    upstream_.open(endpoint.protocol(), error);
-    if (error) {
-        attempt_failed(error.value());
+    if (const int error = start_connect(endpoint)) {
+        attempt_failed(error);
         return;
     }
-    if (endpoint.protocol().family() != AF_UNIX) {
-        // Their failure costs latency or a late timeout, not the connection.
-        const ErrorCode no_delay = set_no_delay(upstream_.native_handle());
-        const ErrorCode keepalive = set_keepalive(upstream_.native_handle());
-        static_cast<void>(no_delay);
-        static_cast<void>(keepalive);
-    }
-    connect_timed_out_ = false;
     attempt_until_ms_ = worker_.now_ms() + worker_.config().timeouts.connect.count();
     schedule(worker_.now_ms());
-    upstream_.async_connect(endpoint,
-                            [self = ref()](ErrorCode failure) { self->on_connect(failure); });
 }
 
-void Session::on_connect(ErrorCode error) {
-    if (state_ != State::connecting) return;
-    if (connect_timed_out_) {
-        attempt_failed(ETIMEDOUT);
-    } else if (error == asio::error::connection_reset) {
+// 0, or the errno that ended the attempt before it began.
+int Session::start_connect(const Endpoint& endpoint) {
+    const int family = endpoint.protocol().family();
+    upstream_.open(UniqueFd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
+    if (!upstream_.is_open()) return errno;
+    if (family != AF_UNIX) {
+        // Its failure costs latency, not the connection.
+        static_cast<void>(set_no_delay(upstream_.fd()));
+    }
+    const auto size = static_cast<socklen_t>(endpoint.size());
+    if (::connect(upstream_.fd(), endpoint.data(), size) != 0 && errno != EINPROGRESS) return errno;
+    return worker_.watch(upstream_).value();
+}
+
+// EPOLLOUT without an error: the handshake is complete (connect(2), EINPROGRESS).
+void Session::on_connect(uint32_t events) {
+    int error = 0;
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        error = pending_error(upstream_.fd());
+    } else if ((events & EPOLLOUT) == 0) {
+        return;
+    }
+    if (error == ECONNRESET) {
         // The handshake was complete: a RST that answers a SYN reads ECONNREFUSED.
-        reset_at_once(error);
-    } else if (error) {
-        attempt_failed(error.value());
+        reset_at_once({error, boost::system::system_category()});
+    } else if (error != 0) {
+        attempt_failed(error);
     } else {
         relay();
     }
@@ -192,8 +231,7 @@ void Session::reset_at_once(const ErrorCode& error) {
 }
 
 void Session::attempt_failed(int error) {
-    ErrorCode ignored;  // closing a socket that never connected can't lose anything
-    upstream_.close(ignored);
+    upstream_.close();
     if (!failed_attempts_) {
         failed_attempts_ = std::make_unique<std::vector<sniff::ConnectAttempt>>();
     }
@@ -232,17 +270,10 @@ void Session::relay() {
     outcome_ = sniff::Outcome::connected;
     connected_ns_ = worker_.now_ns();
     worker_.stats(listener_).upstream_connect.observe(seconds(connected_ns_ - accepted_ns_));
-    ErrorCode error;
-    upstream_.non_blocking(true, error);
-    if (error) {
-        give_up(sniff::Outcome::local_limit);
-        return;
-    }
     const TimeMs now = worker_.now_ms();
     conversation_.on_connected(age(now));
     schedule(now);
-    from_upstream_.proceed();
-    if (!is_done()) from_client_.proceed();
+    from_client_.proceed();
 }
 
 // ---- what the pumps ask and tell
@@ -309,19 +340,22 @@ void Session::on_progress() noexcept {
     last_activity_ms_ = worker_.now_ms();
 }
 
+void Session::tell_again(Side side) noexcept {
+    worker_.tell_again(side == Side::client ? client_ : upstream_);
+}
+
 void Session::on_direction_finished(Side side) {
     if (write_failed_[index(side)]) {
         pass_reset();
         return;
     }
     finished_[index(side)] = true;
-    ErrorCode ignored;  // the leg may be gone already; its own read will tell
-    (side == Side::client ? upstream_ : client_)
-        .shutdown(asio::socket_base::shutdown_send, ignored);
     if (finished_[0] && finished_[1]) {
-        end();
+        end();  // closing sends the second FIN
         return;
     }
+    // Fails when the leg is gone already; its own read will tell.
+    ::shutdown((side == Side::client ? upstream_ : client_).fd(), SHUT_WR);
     schedule(worker_.now_ms());
 }
 
@@ -348,6 +382,7 @@ void Session::on_write_failed(Side side, const ErrorCode& error) {
     if (answer.finished()) {
         pass_reset();
     } else {
+        answer.on_readable(true);
         answer.proceed();
     }
 }
@@ -363,20 +398,18 @@ void Session::pass_reset() {
         from_client_.stop();
         from_upstream_.stop();
     }
-    const bool unread = (client_.is_open() && unsent_bytes(client_.native_handle()) != 0 &&
+    const bool unread = (client_.is_open() && unsent_bytes(client_.fd()) != 0 &&
                          !write_failed_[index(Side::client)]) ||
-                        (upstream_.is_open() && unsent_bytes(upstream_.native_handle()) != 0 &&
+                        (upstream_.is_open() && unsent_bytes(upstream_.fd()) != 0 &&
                          !write_failed_[index(Side::upstream)]);
     if (unread && now < reset_until_ms_) {
         observe(now);
         schedule(now);
         return;
     }
-    for (Socket* leg : {&client_, &upstream_}) {
-        if (!leg->is_open()) continue;
-        const ErrorCode ignored = set_reset_on_close(leg->native_handle());
-        static_cast<void>(
-            ignored);  // then it closes with FIN: worse for the peer's diagnosis, no harm to bytes
+    for (const Leg* leg : {&client_, &upstream_}) {
+        // Where it fails the leg closes with FIN: worse for the peer's diagnosis, no harm to bytes.
+        if (leg->is_open()) static_cast<void>(set_reset_on_close(leg->fd()));
     }
     end();
 }
@@ -406,10 +439,8 @@ void Session::end() {
     state_ = State::done;
     from_client_.stop();
     from_upstream_.stop();
-    ErrorCode
-        ignored;  // close reports errors of earlier writes; they were reported where they happened
-    client_.close(ignored);
-    upstream_.close(ignored);
+    client_.close();
+    upstream_.close();
     worker_.remove(*this);
 }
 
@@ -555,6 +586,14 @@ ConnectionRow Session::row(TimeMs now) const {
 
 // ---- deadlines
 
+void Session::keep_alive() noexcept {
+    if (state_ != State::relaying) return;
+    kept_alive_ = true;
+    if (worker_.listener(listener_).upstream.is_unix()) return;
+    // Without it a peer that vanished is noticed later, nothing else.
+    static_cast<void>(set_keepalive(upstream_.fd()));
+}
+
 TimeMs Session::next_due(TimeMs now) const noexcept {
     const config::Timeouts& timeouts = worker_.config().timeouts;
     TimeMs due = never;
@@ -568,6 +607,7 @@ TimeMs Session::next_due(TimeMs now) const noexcept {
             due = std::min(due, give_up_at_ms_);
             break;
         case State::relaying:
+            if (!kept_alive_) due = std::min(due, accepted_ms_ + keepalive_after_ms);
             if (timeouts.idle.count() != 0) {
                 due = std::min(due, last_activity_ms_ + timeouts.idle.count());
             }
@@ -605,11 +645,10 @@ void Session::on_deadline(TimeMs now) {
     }
     const TimeMs idle_ms = now - last_activity_ms_;
     const bool half_closed = finished_[0] || finished_[1];
+    if (!kept_alive_ && now >= accepted_ms_ + keepalive_after_ms) keep_alive();
     if (state_ == State::connecting && now >= attempt_until_ms_) {
         if (upstream_.is_open()) {
-            connect_timed_out_ = true;
-            ErrorCode ignored;  // cancels the connect; its handler goes on to the next address
-            upstream_.close(ignored);
+            attempt_failed(ETIMEDOUT);
         } else {
             resolve_error_ = std::make_unique<std::string>("no answer in time");
             give_up(sniff::Outcome::dns_failure);

@@ -2,8 +2,8 @@
 // the upstream at once, lets the conversation see every byte, counts the verdict, reports at most
 // one incident, and ends exactly once.
 //
-// Kept alive by its pending operations and by the worker's list; everything runs on the worker's
-// thread.
+// Lives from its adoption to the end of the turn in which it ended, or of a name lookup that it
+// asked for; everything runs on the worker's thread.
 #pragma once
 
 #include <array>
@@ -17,6 +17,7 @@
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/incident.h"
+#include "proxy/leg.h"
 #include "proxy/net.h"
 #include "proxy/pump.h"
 #include "proxy/route.h"
@@ -33,15 +34,17 @@ using SessionLink = boost::intrusive::list_base_hook<boost::intrusive::tag<Sessi
 
 class Session final : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
                       public SessionLink,
-                      public DeadlineHook {
+                      public Timed {
    public:
-    Session(Worker& worker, size_t listener, uint64_t id, Socket client, PeerAddress peer);
+    Session(Worker& worker, size_t listener, uint64_t id, UniqueFd client, PeerAddress peer);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
     void start();
-    void on_deadline(TimeMs now);
+    void on_deadline(TimeMs now) override;
+    // The kernel's word on one leg, as epoll's events.
+    void on_ready(sniff::Side side, uint32_t events);
     // The drain deadline has passed: both legs are cut, the record says proxy_shutdown.
     void abort();
 
@@ -50,7 +53,6 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     [[nodiscard]] ConnectionRow row(TimeMs now) const;
 
     // ---- what the pumps ask and tell
-    [[nodiscard]] boost::intrusive_ptr<Session> ref() noexcept { return this; }
     [[nodiscard]] LentBuffer borrow_buffer() noexcept;
     // Whether what came from `side` may go out now: the other leg is up, no preface is being held.
     [[nodiscard]] bool may_write(sniff::Side side) const noexcept;
@@ -61,6 +63,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     void on_read_error(sniff::Side side, const ErrorCode& error);
     void after_read();
     void on_progress() noexcept;
+    // More is there to read, but others wait as well.
+    void tell_again(sniff::Side side) noexcept;
     // All that `side` sent before its FIN is written: pass the FIN on.
     void on_direction_finished(sniff::Side side);
     // All that `side` sent before its error is written: pass the reset on.
@@ -75,7 +79,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     void find_upstream();
     void on_resolved(const ResolvedUpstream& upstream);
     void connect_next();
-    void on_connect(ErrorCode error);
+    [[nodiscard]] int start_connect(const Endpoint& endpoint);
+    void on_connect(uint32_t events);
     void reset_at_once(const ErrorCode& error);
     void attempt_failed(int error);
     void give_up(sniff::Outcome outcome);
@@ -96,6 +101,7 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
                      sniff::EndKind kind, int error) noexcept;
     [[nodiscard]] sniff::Phase phase() const noexcept;
     [[nodiscard]] sniff::Millis age(TimeMs now) const noexcept { return now - accepted_ms_; }
+    void keep_alive() noexcept;
     void schedule(TimeMs now) noexcept;
     [[nodiscard]] TimeMs next_due(TimeMs now) const noexcept;
     [[nodiscard]] bool holds_preface() const noexcept;
@@ -104,7 +110,7 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     const size_t listener_;
     const uint64_t id_;
     State state_ = State::connecting;
-    bool connect_timed_out_ = false;
+    bool kept_alive_ = false;
     bool hold_over_ = false;
     bool counted_ = false;
     bool diagnosed_ = false;
@@ -130,8 +136,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     PeerAddress upstream_address_;
     std::unique_ptr<std::vector<sniff::ConnectAttempt>> failed_attempts_;
     std::unique_ptr<std::string> resolve_error_;
-    Socket client_;
-    Socket upstream_;
+    Leg client_;
+    Leg upstream_;
     sniff::Conversation conversation_;
     Pump from_client_;
     Pump from_upstream_;

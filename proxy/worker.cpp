@@ -2,8 +2,7 @@
 
 #include <pthread.h>
 
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/post.hpp>
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -14,17 +13,19 @@ Worker::Worker(size_t number, size_t workers, const Shared& shared)
       shared_(shared),
       buffers_(shared.config.limits.buffered_bytes / workers),
       stats_(shared.config.listeners.size()),
-      work_(context_.get_executor()),
-      tick_(context_),
       chains_(shared.config.listeners.size()) {
+    read_clock();
     for (const config::Listener& listener : shared.config.listeners) {
-        routes_.push_back(std::make_unique<Route>(context_, routes_.size(), listener.upstream,
-                                                  shared.own, chains_));
+        routes_.push_back(std::make_unique<Route>(
+            shared.names, [this](Reactor::Task task) { reactor_.post(std::move(task)); },
+            routes_.size(), listener.upstream, shared.own, chains_));
     }
 }
 
 Worker::~Worker() {
     join();
+    while (!sessions_.empty()) sessions_.front().abort();
+    ended_.clear();
 }
 
 void Worker::run() {
@@ -34,45 +35,37 @@ void Worker::run() {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, nullptr);
         pthread_setname_np(pthread_self(), ("worker-" + std::to_string(number_)).c_str());
-        context_.run();
+        reactor_.run(*this);
     });
 }
 
 void Worker::join() {
     if (!thread_.joinable()) return;
-    asio::post(context_, [this] {
-        work_.reset();
-        context_.stop();
-    });
+    reactor_.stop();
     thread_.join();
 }
 
 void Worker::hand_over(size_t listener, UniqueFd fd, const PeerAddress& peer) {
     load_.fetch_add(1, std::memory_order_relaxed);
-    asio::dispatch(context_, [this, listener, fd = std::move(fd), peer]() mutable {
+    if (reactor_.is_own_thread()) {
         adopt(listener, std::move(fd), peer);
+        return;
+    }
+    auto held = std::make_shared<UniqueFd>(std::move(fd));
+    reactor_.post([this, listener, held, peer] {
+        read_clock();
+        adopt(listener, std::move(*held), peer);
     });
 }
 
 void Worker::adopt(size_t listener, UniqueFd fd, const PeerAddress& peer) {
-    ErrorCode error;
-    Socket client(context_);
-    client.assign(asio::generic::stream_protocol(peer.family(), 0), fd.get(), error);
-    if (!error) {
-        static_cast<void>(fd.release());
-        client.non_blocking(true, error);
-    }
-    if (error) {
-        load_.fetch_sub(1, std::memory_order_relaxed);
-        return;
-    }
     boost::intrusive_ptr<Session> session(
-        new Session(*this, listener, next_id_++, std::move(client), peer));
-    intrusive_ptr_add_ref(session.get());  // the list's
+        new Session(*this, listener, next_id_++, std::move(fd), peer));
     sessions_.push_back(*session);
     ++stats_[listener].active;
     ++stats_[listener].accepted;
-    session->start();
+    Session& started = *session.detach();  // the list's
+    started.start();
 }
 
 void Worker::remove(Session& session) noexcept {
@@ -80,15 +73,13 @@ void Worker::remove(Session& session) noexcept {
     --stats_[session.listener_index()].active;
     load_.fetch_sub(1, std::memory_order_relaxed);
     sessions_.erase(sessions_.iterator_to(session));
-    intrusive_ptr_release(&session);
+    ended_.emplace_back(&session, false);
 }
 
 void Worker::abort_all() {
-    asio::post(context_, [this] {
-        while (!sessions_.empty()) {
-            const boost::intrusive_ptr<Session> session(&sessions_.front());
-            session->abort();
-        }
+    reactor_.post([this] {
+        read_clock();
+        while (!sessions_.empty()) sessions_.front().abort();
     });
 }
 
@@ -115,34 +106,33 @@ std::string Worker::incident_id(uint64_t number) const {
 
 // ---- deadlines
 
-void Worker::set_deadline(DeadlineHook& hook, TimeMs due) noexcept {
-    deadlines_.set(hook, due, now_ms());
-    if (!ticking_) arm_tick();
+void Worker::set_deadline(Timed& hook, TimeMs due) noexcept {
+    if (deadlines_.empty()) next_tick_ms_ = deadlines_.next_tick_ms(now_ms_);
+    deadlines_.set(hook, due, now_ms_);
 }
 
-void Worker::arm_tick() {
-    ticking_ = true;
-    tick_.expires_after(std::chrono::milliseconds(Deadlines::tick_ms));
-    tick_.async_wait([this](const ErrorCode& error) {
-        if (!error) on_tick();
-    });
+// No deadline, no tick: an idle sidecar does not wake up.
+int Worker::wait_ms() noexcept {
+    if (deadlines_.empty()) return -1;
+    return static_cast<int>(std::clamp<TimeMs>(next_tick_ms_ - now_ms_, 0, Deadlines::tick_ms));
 }
 
-void Worker::on_tick() {
-    const TimeMs now = now_ms();
-    deadlines_.advance(now, [now](DeadlineHook& hook) {
-        const boost::intrusive_ptr<Session> session(&static_cast<Session&>(hook));
-        session->on_deadline(now);
-    });
-    // No deadline, no tick: an idle sidecar does not wake up.
-    ticking_ = false;
-    if (!deadlines_.empty()) arm_tick();
+void Worker::on_turn() {
+    read_clock();
+    if (!deadlines_.empty() && now_ms_ >= next_tick_ms_) {
+        next_tick_ms_ = deadlines_.next_tick_ms(now_ms_);
+        deadlines_.advance(now_ms_, [this](DeadlineHook& hook) {
+            static_cast<Timed&>(hook).on_deadline(now_ms_);
+        });
+    }
+    ended_.clear();
 }
 
 // ---- snapshots
 
 void Worker::snapshot(size_t connections_max, std::function<void(WorkerSnapshot)> then) {
-    asio::post(context_, [this, connections_max, then = std::move(then)] {
+    reactor_.post([this, connections_max, then = std::move(then)] {
+        read_clock();
         then(take_snapshot(connections_max));
     });
 }
@@ -150,7 +140,7 @@ void Worker::snapshot(size_t connections_max, std::function<void(WorkerSnapshot)
 WorkerSnapshot Worker::take_snapshot(size_t connections_max) const {
     WorkerSnapshot snapshot;
     snapshot.listeners = stats_;
-    const TimeMs now = now_ms();
+    const TimeMs now = now_ms_;
     for (const Session& session : sessions_) {
         if (snapshot.connections.size() == connections_max) break;
         snapshot.connections.push_back(session.row(now));

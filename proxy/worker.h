@@ -1,11 +1,10 @@
-// One thread, one io_context, and the sessions that live on it: their deadlines, buffers, routes
-// and counters. Nothing here is touched by another thread, but for load() and post().
+// One thread, one event loop, and the sessions that live on it: their deadlines, buffers, routes
+// and counters. Nothing here is touched by another thread, but for what says so.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "proxy/deadlines.h"
 #include "proxy/incident_sink.h"
 #include "proxy/net.h"
+#include "proxy/reactor.h"
 #include "proxy/route.h"
 #include "proxy/session.h"
 #include "proxy/stats.h"
@@ -31,10 +31,11 @@ struct Shared {
     const config::Registry& registry;
     IncidentSink& sink;
     const OwnAddresses& own;
-    std::string process_id;  // first part of an incident's id
+    asio::io_context& names;  // where names are looked up; runs on another thread
+    std::string process_id;   // first part of an incident's id
 };
 
-class Worker final {
+class Worker final : private Turns {
    public:
     Worker(size_t number, size_t workers, const Shared& shared);
     ~Worker();
@@ -52,7 +53,11 @@ class Worker final {
     void abort_all();
 
     // ---- its own thread
-    [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+    [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
+    [[nodiscard]] ErrorCode watch(Leg& leg) noexcept {
+        return reactor_.watch(leg.fd(), leg, Reactor::Trigger::edge);
+    }
+    void tell_again(Leg& leg) noexcept { reactor_.tell_again(leg.fd(), leg); }
     [[nodiscard]] const config::Config& config() const noexcept { return shared_.config; }
     [[nodiscard]] const config::Registry& registry() const noexcept { return shared_.registry; }
     [[nodiscard]] const config::Listener& listener(size_t index) const noexcept {
@@ -61,11 +66,15 @@ class Worker final {
     [[nodiscard]] ListenerStats& stats(size_t listener) noexcept { return stats_[listener]; }
     [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
     [[nodiscard]] Route& route(size_t listener) noexcept { return *routes_[listener]; }
-    [[nodiscard]] static int64_t now_ns() noexcept {
-        return std::chrono::steady_clock::now().time_since_epoch().count();
+    // The time when what is being told happened: the clock is read once for each event.
+    [[nodiscard]] int64_t now_ns() const noexcept { return now_ns_; }
+    [[nodiscard]] TimeMs now_ms() const noexcept { return now_ms_; }
+    void read_clock() noexcept {
+        now_ns_ = std::chrono::steady_clock::now().time_since_epoch().count();
+        now_ms_ = now_ns_ / 1'000'000;
     }
-    [[nodiscard]] static TimeMs now_ms() noexcept { return now_ns() / 1'000'000; }
-    void set_deadline(DeadlineHook& hook, TimeMs due) noexcept;
+    void set_deadline(Timed& hook, TimeMs due) noexcept;
+    void drop_deadline(Timed& hook) noexcept { deadlines_.drop(hook); }
     // Completes the record (id, node, links) and hands it to the sink; returns its number on this
     // worker.
     uint64_t report(Incident incident);
@@ -76,27 +85,25 @@ class Worker final {
    private:
     using Sessions = boost::intrusive::list<Session, boost::intrusive::base_hook<SessionLink>>;
     [[nodiscard]] std::string incident_id(uint64_t number) const;
-    void arm_tick();
-    void on_tick();
+    [[nodiscard]] int wait_ms() noexcept override;
+    void on_turn() override;
     [[nodiscard]] WorkerSnapshot take_snapshot(size_t connections_max) const;
 
     const size_t number_;
     const Shared& shared_;
-    // Sessions die in ~io_context with their pending operations; what they touch then is declared
-    // before it.
+    int64_t now_ns_ = 0;
+    TimeMs now_ms_ = 0;
+    TimeMs next_tick_ms_ = 0;
+    // Sessions give back to it when they die: declared before them.
     BufferPool buffers_;
     Deadlines deadlines_;
     std::vector<ListenerStats> stats_;
     Sessions sessions_;
+    std::vector<boost::intrusive_ptr<Session>> ended_;  // an event of this turn may still name them
     std::atomic<uint32_t> load_{0};
     uint64_t next_id_ = 0;
     uint64_t incidents_ = 0;
-    bool ticking_ = false;
-    asio::io_context context_{1};
-    asio::executor_work_guard<Executor> work_;
-    asio::basic_waitable_timer<std::chrono::steady_clock,
-                               asio::wait_traits<std::chrono::steady_clock>, Executor>
-        tick_;
+    Reactor reactor_;
     Chains chains_;
     std::vector<std::unique_ptr<Route>> routes_;
     std::thread thread_;

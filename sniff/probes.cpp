@@ -49,6 +49,9 @@ std::span<const Probe> probes(Side speaker) noexcept {
 
 Match match_literal(Bytes prefix, std::string_view literal) noexcept {
     const std::string_view text = as_text(prefix);
+    // Bytes that nobody knows are compared with every literal of the table, and mostly differ at
+    // once: without this, their verdict costs twice as much.
+    if (!text.empty() && text[0] != literal[0]) return Match::no;
     if (text.size() >= literal.size()) {
         return text.starts_with(literal) ? Match::yes : Match::no;
     }

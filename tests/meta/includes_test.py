@@ -18,7 +18,7 @@ RULES = {
     "deploy/": {"project": ("deploy/", "sniff/", "config/"), "libraries": ("boost/json",), "in_cpp": ("yaml-cpp/",),
                 "impure": True},
     "bench/": {"project": ("bench/", "sniff/", "config/", "proxy/"), "libraries": ("benchmark/", "boost/"),
-               "in_cpp": (), "impure": True},
+               "in_cpp": ("CLI/",), "impure": True},
 }
 LIBRARIES = ("boost/", "benchmark/", "CLI/", "fmt/", "gmock/", "gtest/", "llhttp", "nghttp2/", "openssl/", "prometheus/",
              "spdlog/", "yaml-cpp/")

@@ -1,0 +1,114 @@
+"""The command behind bench/run.sh: measures, prints the table, writes the result and the plot."""
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from . import machine, plot, runs, summary, table
+from .counts import count
+from .peers import PEERS, ROOT, Failed, find, missing, present, raise_file_limit
+from .rows import ROWS
+
+QUICK_ROWS = ("10x10", "100x1", "1x1 pinned", "1 MiB", "set-up", "storm", "idle")
+QUICK_PEERS = ("direct", "floor", "telltale", "haproxy")
+
+
+@dataclass(frozen=True)
+class Binaries:
+    bench: str     # folder of floor_relay, load/bench_load, hooks/libcount_allocations.so
+    telltale: str
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench/run.sh", description="Measures Telltale beside its peers, in one run.",
+                                     epilog="Example: bench/run.sh quick --row 10x10 --row 'set-up'")
+    parser.add_argument("size", nargs="?", choices=("quick", "full"), default="full",
+                        help="quick: the main rows, four peers, 3 short runs; full (default): everything, 5 runs")
+    parser.add_argument("--row", action="append", choices=list(ROWS), metavar="ROW", help="only this one; again for more: "
+                        + ", ".join(ROWS))
+    parser.add_argument("--peer", action="append", choices=list(PEERS), metavar="PEER",
+                        help="only this one; again for more: " + ", ".join(PEERS))
+    parser.add_argument("--runs", type=int, help="interleaved runs of each row")
+    parser.add_argument("--scale", type=float, help="the amount of load, 1 being that of full")
+    parser.add_argument("--no-counts", action="store_true", help="without system calls and allocations")
+    parser.add_argument("--output", help="the file of the result (default: bench/results/DATE.json after full, none else)")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="the folder of the binaries")
+    chosen = parser.parse_args()
+    quick = chosen.size == "quick"
+    chosen.runs = chosen.runs or (3 if quick else 5)
+    chosen.scale = chosen.scale or (0.3 if quick else 1.0)
+    everything = not (chosen.row or chosen.peer)
+    chosen.row = chosen.row or (QUICK_ROWS if quick else list(ROWS))
+    chosen.peer = chosen.peer or (QUICK_PEERS if quick else [p for p in PEERS if present(p)])
+    if not chosen.output and not quick and everything:
+        chosen.output = os.path.join(ROOT, f"bench/results/{datetime.date.today().isoformat()}.json")
+    return chosen
+
+
+def binaries(build):
+    found = Binaries(os.path.join(build, "bench"), os.path.join(build, "telltale"))
+    for path in (found.telltale, *(os.path.join(found.bench, name) for name in ("floor_relay", "load/bench_load"))):
+        if not os.access(path, os.X_OK):
+            raise Failed(f"{os.path.relpath(path)} is not built: run `make bench`, or see CONTRIBUTING.md")
+    return found
+
+
+def versions(found, peers):
+    asked = {"telltale": [found.telltale, "--version"], "haproxy": [find("haproxy"), "-v"], "nginx": [find("nginx"), "-v"],
+             "nghttpd": [find("nghttpd"), "--version"], "sslh": [find("sslh-select"), "-V"]}
+    used = {name.split()[0] for name in peers} | {"nghttpd"}
+    return {name: machine.version(command) for name, command in asked.items() if name in used and command[0]}
+
+
+def commit():
+    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def measure(options):
+    found = binaries(options.build)
+    absent = [name for name in options.peer if missing(name)]
+    if absent:
+        raise Failed(f"not installed: {', '.join(absent)}; `make bench` installs what bench/packages.txt names")
+    raise_file_limit()
+    busy = machine.idle_load()
+    if busy > 0.05:
+        runs.say(f"warning: something else uses {busy:.0%} of a core; the spread will tell how much it matters")
+    rows, skipped = runs.measure([ROWS[name] for name in options.row], options.peer, found, options)
+    result = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine.describe(),
+              "versions": versions(found, options.peer), "runs": options.runs, "scale": options.scale,
+              "busy_before": round(busy, 3), "left_out": skipped, "rows": summary.summarise(rows)}
+    if not options.no_counts:
+        result["counts"] = {}
+        for name in options.peer:
+            if name != "direct" and name not in skipped:
+                runs.say(f"  counting what {name} does for each request")
+                result["counts"][name] = count(name, found)
+    return result
+
+
+def main():
+    options = arguments()
+    try:
+        result = measure(options)
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted; everything that was started is ended, nothing is written", file=sys.stderr)
+        return 130
+    print(table.render(result))
+    if options.output:
+        with open(options.output, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+        picture = plot.draw(result, os.path.splitext(options.output)[0] + ".svg")
+        print(f"written: {os.path.relpath(options.output)}, {os.path.relpath(picture)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

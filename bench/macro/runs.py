@@ -1,0 +1,85 @@
+"""Runs rows and peers interleaved, so that what else the machine does hits all of them alike; keeps every figure."""
+import contextlib
+import sys
+import time
+
+from .peers import PEERS, Failed, Peer, missing
+from .rows import Site
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def peers_of(row, wanted):
+    """A row with two workers leaves out what has only one; "direct" has no memory to tell."""
+    return [name for name in wanted
+            if PEERS[name].get("layer", 4) in row.layers and PEERS[name].get("workers_max", 99) >= row.workers
+            and not (row.name == "idle" and name == "direct")]
+
+
+def start(row, site, names, binaries, skipped):
+    found = []
+    for name in names:
+        try:
+            found.append(Peer(name, site.server(row.upstream), row.workers, binaries))
+        except (Failed, OSError) as error:
+            if not PEERS[name].get("optional"):
+                raise
+            skipped[name] = str(error).splitlines()[0]
+            say(f"    {name} is left out: {skipped[name]}")
+    return found
+
+
+def measure_row(row, names, binaries, options, progress):
+    """{peer: [figures of each run]}; the order turns by one each run. An idle row has nothing to average: fewer runs."""
+    runs = min(options.runs, 3) if row.name == "idle" else options.runs
+    found = {}
+    with Site(binaries) as site, contextlib.ExitStack() as stack:
+        site.server(row.upstream)
+        peers = start(row, site, names, binaries, progress.skipped)
+        for peer in peers:
+            stack.callback(peer.stop)
+        for number in range(runs):
+            turn = number % len(peers)
+            for peer in peers[turn:] + peers[:turn]:
+                progress.step(f"{row.name}, {peer.name}, run {number + 1} of {runs}")
+                found.setdefault(peer.name, []).append(row.measure(row, site, peer, options.scale))
+                if row.name == "idle":  # what it once needed it keeps: the next run starts with a fresh one
+                    peer.stop()
+                    stack.callback(restart(peer, row, site, binaries).stop)
+    return found
+
+
+def restart(peer, row, site, binaries):
+    fresh = Peer(peer.name, site.server(row.upstream), row.workers, binaries)
+    peer.running, peer.port = fresh.running, fresh.port
+    return fresh
+
+
+class Progress:
+    """One line a measurement, with the share that is done and the time it may still take."""
+
+    def __init__(self, total):
+        self.total, self.done, self.start = total, 0, time.monotonic()
+        self.skipped = {}
+
+    def step(self, text):
+        left = ""
+        if self.done > 2:
+            seconds = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+            left = f", about {seconds / 60:.0f} min left" if seconds > 90 else f", about {seconds:.0f} s left"
+        say(f"  [{self.done + 1}/{self.total}{left}] {text}")
+        self.done += 1
+
+
+def measure(rows, wanted, binaries, options):
+    plan = [(row, peers_of(row, wanted)) for row in rows]
+    total = sum(len(names) * (min(options.runs, 3) if row.name == "idle" else options.runs) for row, names in plan)
+    progress = Progress(total)
+    found = {row.name: measure_row(row, names, binaries, options, progress) for row, names in plan if names}
+    return found, progress.skipped
+
+
+def absent(wanted):
+    return [name for name in wanted if missing(name) and not PEERS[name].get("optional")]

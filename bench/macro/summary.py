@@ -1,0 +1,68 @@
+"""Medians, spreads and ratios of what was measured. Pure: figures in, figures out.
+
+"added" is a run's figure minus that of "direct" in the same run. A ratio is the quotient of two runs of the same number;
+its median and its smallest and largest value are kept, because the machine is shared.
+"""
+from statistics import median
+
+BASES = ("floor", "haproxy")
+
+
+def spread(values):
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def flatten(figures, prefix=""):
+    flat = {}
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def columns(runs):
+    """{figure: [value of each run]}"""
+    flat = [flatten(one) for one in runs]
+    return {key: [one[key] for one in flat] for key in flat[0]}
+
+
+def added(runs, direct):
+    """CPU and latency that the peer costs beyond direct, run by run."""
+    found = {}
+    for figure, values in runs.items():
+        if figure in ("cpu_us", "latency_us.p50", "latency_us.p99", "latency_us.p999") and figure in direct:
+            found[f"added.{figure}"] = [a - b for a, b in zip(values, direct[figure])]
+    return found
+
+
+def ratios(peer, base):
+    """Of every figure that both have; a base at or below zero (noise) gives no ratio."""
+    found = {}
+    for figure, values in peer.items():
+        if figure in base:
+            pairs = [(a, b) for a, b in zip(values, base[figure]) if b > 0]
+            if pairs:
+                found[figure] = spread([a / b for a, b in pairs])
+    return found
+
+
+def summarise_row(measured):
+    """{peer: {"figures": {…: median, min, max}, "ratio": {base: {…}}}}"""
+    raw = {name: columns(runs) for name, runs in measured.items()}
+    if "direct" in raw:
+        for name in raw:
+            if name != "direct":
+                raw[name].update(added(raw[name], raw["direct"]))
+    found = {}
+    for name, figures in raw.items():
+        found[name] = {"figures": {key: spread(values) for key, values in figures.items()}, "ratio": {}}
+        for base in ("direct", *BASES):
+            if base in raw and base != name:
+                found[name]["ratio"][base] = ratios(figures, raw[base])
+    return found
+
+
+def summarise(measured):
+    return {row: summarise_row(peers) for row, peers in measured.items()}

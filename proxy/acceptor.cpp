@@ -203,6 +203,7 @@ void Acceptor::pause(const std::string& why) {
 }
 
 void Acceptor::on_deadline(TimeMs) {
+    home_.read_clock();
     start();
 }
 

@@ -49,10 +49,6 @@ class Deadlines final {
     // Before a hook dies.
     void drop(DeadlineHook& hook) noexcept;
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
-    // When advance() has something to look at: the end of the present tick.
-    [[nodiscard]] TimeMs next_tick_ms(TimeMs now) const noexcept {
-        return (now / tick_ms + 1) * tick_ms;
-    }
 
     // Calls fire(hook) for every hook that is due; a hook is unset before its call and may be set
     // again in it.

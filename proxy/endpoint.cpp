@@ -10,6 +10,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <charconv>
 #include <cstring>
 
 namespace telltale::proxy {
@@ -25,22 +26,32 @@ T read_as(const void* raw) noexcept {
     return value;
 }
 
+// Not inet_ntop: it goes through printf, which was a tenth of what a record costs.
+std::string ipv4_text(const void* address, uint16_t port) {
+    const auto bytes = read_as<std::array<uint8_t, 4>>(address);
+    std::array<char, sizeof "255.255.255.255:65535"> buffer;
+    char* at = buffer.data();
+    for (size_t i = 0; i < bytes.size(); ++i) {
+        at = std::to_chars(at, buffer.end(), unsigned{bytes[i]}).ptr;
+        *at++ = i == 3 ? ':' : '.';
+    }
+    at = std::to_chars(at, buffer.end(), unsigned{port}).ptr;
+    return {buffer.data(), at};
+}
+
 std::string inet_text(const void* raw, sa_family_t family) {
-    std::array<char, INET6_ADDRSTRLEN> buffer{};
     if (family == AF_INET) {
         const auto in = read_as<sockaddr_in>(raw);
-        inet_ntop(AF_INET, &in.sin_addr, buffer.data(), buffer.size());
-        return std::string(buffer.data()) + ":" + std::to_string(ntohs(in.sin_port));
+        return ipv4_text(&in.sin_addr, ntohs(in.sin_port));
     }
+    std::array<char, INET6_ADDRSTRLEN> buffer{};
     const auto in = read_as<sockaddr_in6>(raw);
-    const std::string port = ":" + std::to_string(ntohs(in.sin6_port));
     if (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr)) {
-        inet_ntop(AF_INET, &in.sin6_addr.s6_addr[12], buffer.data(), buffer.size());
-        return buffer.data() + port;
+        return ipv4_text(&in.sin6_addr.s6_addr[12], ntohs(in.sin6_port));
     }
     inet_ntop(AF_INET6, &in.sin6_addr, buffer.data(), buffer.size());
     const std::string scope = in.sin6_scope_id == 0 ? "" : "%" + std::to_string(in.sin6_scope_id);
-    return "[" + (buffer.data() + scope) + "]" + port;
+    return "[" + (buffer.data() + scope) + "]:" + std::to_string(ntohs(in.sin6_port));
 }
 
 std::string unix_text(const Endpoint& endpoint) {

@@ -64,7 +64,7 @@ struct IncidentSink::Impl {
           timer(context) {}
 
     void run();
-    bool enqueue(std::function<void()> task) noexcept;
+    bool enqueue(size_t count, std::function<void()> task) noexcept;
     void add(Incident incident);
     void write_lines(const std::vector<IncidentGroups::Line>& lines);
     void arm_timer();
@@ -158,41 +158,59 @@ IncidentSink::~IncidentSink() {
     stop(std::chrono::seconds(1));
 }
 
-bool IncidentSink::Impl::enqueue(std::function<void()> task) noexcept {
+// count: how many entries of the queue the task is; one larger than the whole queue may still go
+// alone.
+bool IncidentSink::Impl::enqueue(size_t count, std::function<void()> task) noexcept {
     if (stopping) return false;
-    if (queued.fetch_add(1) >= queue_max) {
-        --queued;
+    const size_t before = queued.fetch_add(count);
+    if (before != 0 && before + count > queue_max) {
+        queued -= count;
         return false;
     }
     try {
-        asio::post(context, [this, task = std::move(task)] {
-            --queued;
+        asio::post(context, [this, count, task = std::move(task)] {
+            queued -= count;
             task();
         });
     } catch (...) {  // out of memory
-        --queued;
+        queued -= count;
         return false;
     }
     return true;
 }
 
 bool IncidentSink::push(Incident incident) noexcept {
+    try {
+        std::vector<Incident> one;
+        one.push_back(std::move(incident));
+        return push(std::move(one));
+    } catch (...) {  // out of memory
+        ++impl_->dropped;
+        return false;
+    }
+}
+
+bool IncidentSink::push(std::vector<Incident> incidents) noexcept {
     Impl& impl = *impl_;
+    const size_t count = incidents.size();
     bool taken = false;
     try {
-        auto held = std::make_shared<Incident>(std::move(incident));
-        taken = impl.enqueue([&impl, held] { impl.add(std::move(*held)); });
+        auto held = std::make_shared<std::vector<Incident>>(std::move(incidents));
+        taken = impl.enqueue(count, [&impl, held] {
+            for (Incident& incident : *held) impl.add(std::move(incident));
+        });
     } catch (...) {  // out of memory
         taken = false;
     }
-    if (!taken) ++impl.dropped;
+    if (!taken) impl.dropped += count;
     return taken;
 }
 
 void IncidentSink::amend(IncidentEnd end) noexcept {
     Impl& impl = *impl_;
     try {
-        static_cast<void>(impl.enqueue([&impl, end = std::move(end)] { impl.groups.amend(end); }));
+        static_cast<void>(
+            impl.enqueue(1, [&impl, end = std::move(end)] { impl.groups.amend(end); }));
     } catch (...) {  // out of memory: the record keeps the state in which it was made
         return;
     }

@@ -49,27 +49,21 @@ void Reactor::forget(int fd) noexcept {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void Reactor::run(Turns& turns) {
-    thread_ = std::this_thread::get_id();
+void Reactor::turn() {
     std::array<epoll_event, events_max> events;
-    for (bool stopping = false; !stopping;) {
-        const int count = ::epoll_wait(epoll_.get(), events.data(), events_max, turns.wait_ms());
-        bool woken = false;
-        for (int i = 0; i < count; ++i) {
-            const epoll_event& event = events[static_cast<size_t>(i)];
-            if (event.data.ptr == nullptr) {
-                woken = true;
-            } else {
-                static_cast<Watcher*>(event.data.ptr)->on_ready(event.events);
-            }
+    // Without a timeout: the kernel would set and cancel a timer for every message, which on a
+    // virtual machine leaves it twice.
+    const int count = ::epoll_wait(epoll_.get(), events.data(), events_max, -1);
+    bool woken = false;
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events[static_cast<size_t>(i)];
+        if (event.data.ptr == nullptr) {
+            woken = true;
+        } else {
+            static_cast<Watcher*>(event.data.ptr)->on_ready(event.events);
         }
-        if (woken) {
-            run_tasks();
-            const std::lock_guard lock(mutex_);
-            stopping = stopping_ && tasks_.empty();
-        }
-        turns.on_turn();
     }
+    if (woken) run_tasks();
 }
 
 void Reactor::run_tasks() {
@@ -82,6 +76,8 @@ void Reactor::run_tasks() {
         tasks.swap(tasks_);
     }
     for (Task& task : tasks) task();
+    const std::lock_guard lock(mutex_);
+    stopped_ = stopping_ && tasks_.empty();
 }
 
 void Reactor::post(Task task) {

@@ -1,5 +1,5 @@
 // The event loop of one worker: readiness of descriptors by epoll(7), tasks from other threads, and
-// a turn hook for deadlines. Made for relaying: one epoll_ctl per descriptor for its whole life,
+// a hook after each turn. Made for relaying: one epoll_ctl per descriptor for its whole life,
 // one epoll_wait per turn, no read that finds nothing.
 //
 // Asio's reactor tries a read before it waits, so every message costs a recv that fails with
@@ -27,18 +27,6 @@ class Watcher {
     ~Watcher() = default;
 };
 
-// What the owner of the loop does around a turn.
-class Turns {
-   public:
-    // How long the next wait may last, in milliseconds; -1: until something happens.
-    [[nodiscard]] virtual int wait_ms() noexcept = 0;
-    // After every event of a turn was told.
-    virtual void on_turn() = 0;
-
-   protected:
-    ~Turns() = default;
-};
-
 class Reactor final {
    public:
     using Task = std::function<void()>;
@@ -58,7 +46,16 @@ class Reactor final {
     // others go first.
     void tell_again(int fd, Watcher& watcher) noexcept;
     void forget(int fd) noexcept;
-    void run(Turns& turns);  // until stop(); what was posted before is still done
+    // Until stop(); what was posted before is still done. on_turn: after all events of one wait
+    // were told.
+    template <typename OnTurn>
+    void run(OnTurn&& on_turn) {
+        thread_ = std::this_thread::get_id();
+        while (!stopped_) {
+            turn();
+            on_turn();
+        }
+    }
     [[nodiscard]] bool is_own_thread() const noexcept {
         return thread_ == std::this_thread::get_id();
     }
@@ -68,6 +65,7 @@ class Reactor final {
     void stop();
 
    private:
+    void turn();
     void run_tasks();
 
     UniqueFd epoll_;
@@ -75,7 +73,8 @@ class Reactor final {
     std::thread::id thread_;
     std::mutex mutex_;
     std::vector<Task> tasks_;
-    bool stopping_ = false;
+    bool stopping_ = false;  // by stop()
+    bool stopped_ = false;   // and every task was run
 };
 
 }  // namespace telltale::proxy

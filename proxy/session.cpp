@@ -558,7 +558,7 @@ sniff::Evidence Session::evidence(sniff::Millis now) const {
     seen.ended = ending_.kind != sniff::EndKind::none;
     if (connected_ns_ != 0) seen.connected_at = (connected_ns_ - accepted_ns_) / 1'000'000;
     seen.now = now;
-    seen.registry = worker_.registry().look_up(seen.upstream_address, seen.requested);
+    seen.registry = worker_.registry_facts(listener_, seen.upstream_address);
     return seen;
 }
 
@@ -634,6 +634,7 @@ void Session::schedule(TimeMs now) noexcept {
 
 void Session::on_deadline(TimeMs now) {
     if (is_done()) return;
+    worker_.read_clock();
     const config::Timeouts& timeouts = worker_.config().timeouts;
     if (const auto wanted = conversation_.deadline(); wanted && age(now) >= *wanted) {
         conversation_.on_time(age(now));

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -12,7 +11,9 @@ Worker::Worker(size_t number, size_t workers, const Shared& shared)
     : number_(number),
       shared_(shared),
       buffers_(shared.config.limits.buffered_bytes / workers),
+      known_upstreams_(shared.config.listeners.size()),
       stats_(shared.config.listeners.size()),
+      outbox_(shared.sink, ticker_),
       chains_(shared.config.listeners.size()) {
     read_clock();
     for (const config::Listener& listener : shared.config.listeners) {
@@ -35,7 +36,7 @@ void Worker::run() {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, nullptr);
         pthread_setname_np(pthread_self(), ("worker-" + std::to_string(number_)).c_str());
-        reactor_.run(*this);
+        reactor_.run([this] { ended_.clear(); });
     });
 }
 
@@ -68,8 +69,19 @@ void Worker::adopt(size_t listener, UniqueFd fd, const PeerAddress& peer) {
     started.start();
 }
 
+const sniff::RegistryFacts& Worker::registry_facts(size_t listener, const std::string& address) {
+    KnownUpstream& known = known_upstreams_[listener];
+    if (!known.facts || known.address != address) {
+        known.address = address;
+        known.facts = shared_.registry.look_up(address, this->listener(listener).upstream.text());
+    }
+    return *known.facts;
+}
+
 void Worker::remove(Session& session) noexcept {
-    deadlines_.drop(session);
+    // Whoever waits for the last connection to end wants its record too.
+    if (sessions_.size() == 1) outbox_.flush();
+    ticker_.drop(session);
     --stats_[session.listener_index()].active;
     load_.fetch_sub(1, std::memory_order_relaxed);
     sessions_.erase(sessions_.iterator_to(session));
@@ -90,42 +102,18 @@ uint64_t Worker::report(Incident incident) {
     incident.node = node.namespace_.empty() ? node.name : node.namespace_ + "/" + node.name;
     incident.runbook =
         shared_.config.runbook_url + "#" + std::string(sniff::name(incident.diagnosis.cause));
-    // A full queue is counted by the sink; the counters of this worker have moved already.
-    static_cast<void>(shared_.sink.push(std::move(incident)));
+    outbox_.push(std::move(incident), now_ms_);
     return incidents_;
 }
 
 void Worker::amend(uint64_t number, IncidentEnd end) {
     end.id = incident_id(number);
+    outbox_.flush();  // the record first
     shared_.sink.amend(std::move(end));
 }
 
 std::string Worker::incident_id(uint64_t number) const {
     return shared_.process_id + "-" + std::to_string(number_) + "-" + std::to_string(number);
-}
-
-// ---- deadlines
-
-void Worker::set_deadline(Timed& hook, TimeMs due) noexcept {
-    if (deadlines_.empty()) next_tick_ms_ = deadlines_.next_tick_ms(now_ms_);
-    deadlines_.set(hook, due, now_ms_);
-}
-
-// No deadline, no tick: an idle sidecar does not wake up.
-int Worker::wait_ms() noexcept {
-    if (deadlines_.empty()) return -1;
-    return static_cast<int>(std::clamp<TimeMs>(next_tick_ms_ - now_ms_, 0, Deadlines::tick_ms));
-}
-
-void Worker::on_turn() {
-    read_clock();
-    if (!deadlines_.empty() && now_ms_ >= next_tick_ms_) {
-        next_tick_ms_ = deadlines_.next_tick_ms(now_ms_);
-        deadlines_.advance(now_ms_, [this](DeadlineHook& hook) {
-            static_cast<Timed&>(hook).on_deadline(now_ms_);
-        });
-    }
-    ended_.clear();
 }
 
 // ---- snapshots

@@ -8,19 +8,21 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "config/config.h"
 #include "config/registry.h"
 #include "proxy/buffers.h"
-#include "proxy/deadlines.h"
 #include "proxy/incident_sink.h"
 #include "proxy/net.h"
+#include "proxy/outbox.h"
 #include "proxy/reactor.h"
 #include "proxy/route.h"
 #include "proxy/session.h"
 #include "proxy/stats.h"
+#include "proxy/ticker.h"
 #include "proxy/unique_fd.h"
 
 namespace telltale::proxy {
@@ -35,7 +37,7 @@ struct Shared {
     std::string process_id;   // first part of an incident's id
 };
 
-class Worker final : private Turns {
+class Worker final {
    public:
     Worker(size_t number, size_t workers, const Shared& shared);
     ~Worker();
@@ -59,7 +61,9 @@ class Worker final : private Turns {
     }
     void tell_again(Leg& leg) noexcept { reactor_.tell_again(leg.fd(), leg); }
     [[nodiscard]] const config::Config& config() const noexcept { return shared_.config; }
-    [[nodiscard]] const config::Registry& registry() const noexcept { return shared_.registry; }
+    // What the registry knows of an upstream; remembered for the last one of each listener.
+    [[nodiscard]] const sniff::RegistryFacts& registry_facts(size_t listener,
+                                                             const std::string& address);
     [[nodiscard]] const config::Listener& listener(size_t index) const noexcept {
         return shared_.config.listeners[index];
     }
@@ -73,8 +77,8 @@ class Worker final : private Turns {
         now_ns_ = std::chrono::steady_clock::now().time_since_epoch().count();
         now_ms_ = now_ns_ / 1'000'000;
     }
-    void set_deadline(Timed& hook, TimeMs due) noexcept;
-    void drop_deadline(Timed& hook) noexcept { deadlines_.drop(hook); }
+    void set_deadline(Timed& timed, TimeMs due) noexcept { ticker_.set(timed, due, now_ms_); }
+    void drop_deadline(Timed& timed) noexcept { ticker_.drop(timed); }
     // Completes the record (id, node, links) and hands it to the sink; returns its number on this
     // worker.
     uint64_t report(Incident incident);
@@ -85,18 +89,19 @@ class Worker final : private Turns {
    private:
     using Sessions = boost::intrusive::list<Session, boost::intrusive::base_hook<SessionLink>>;
     [[nodiscard]] std::string incident_id(uint64_t number) const;
-    [[nodiscard]] int wait_ms() noexcept override;
-    void on_turn() override;
     [[nodiscard]] WorkerSnapshot take_snapshot(size_t connections_max) const;
 
     const size_t number_;
     const Shared& shared_;
     int64_t now_ns_ = 0;
     TimeMs now_ms_ = 0;
-    TimeMs next_tick_ms_ = 0;
     // Sessions give back to it when they die: declared before them.
     BufferPool buffers_;
-    Deadlines deadlines_;
+    struct KnownUpstream {
+        std::string address;
+        std::optional<sniff::RegistryFacts> facts;
+    };
+    std::vector<KnownUpstream> known_upstreams_;  // index = listener
     std::vector<ListenerStats> stats_;
     Sessions sessions_;
     std::vector<boost::intrusive_ptr<Session>> ended_;  // an event of this turn may still name them
@@ -104,6 +109,8 @@ class Worker final : private Turns {
     uint64_t next_id_ = 0;
     uint64_t incidents_ = 0;
     Reactor reactor_;
+    Ticker ticker_{reactor_};
+    Outbox outbox_;
     Chains chains_;
     std::vector<std::unique_ptr<Route>> routes_;
     std::thread thread_;

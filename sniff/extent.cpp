@@ -32,10 +32,11 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-size_t body_wanted(const Http1Response& response) {
-    if (response.status == 204 || response.status == 304 || response.status == 101) return 0;
+size_t body_wanted(Bytes head) {
+    const int status = http1_status(head);
+    if (status == 204 || status == 304 || status == 101) return 0;
     size_t length = answer_body_max;
-    const std::string& text = response.content_length;
+    const std::string_view text = http1_field(head, "content-length");
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), length);
     if (parsed.ec != std::errc()) return answer_body_max;
     return std::min(length, answer_body_max);
@@ -61,7 +62,7 @@ size_t http1_interim_size(Bytes answer) {
     while (true) {
         const Bytes rest = answer.subspan(size);
         const size_t head = http1_head_size(rest);
-        if (head == 0 || !is_interim(parse_http1_response(rest.first(head)).status)) return size;
+        if (head == 0 || !is_interim(http1_status(rest.first(head)))) return size;
         size += head;
     }
 }
@@ -75,7 +76,7 @@ std::optional<size_t> http1_answer_size(Bytes answer) {
     if (http1_response_probe(final_answer) != Match::no) {  // otherwise HTML without a status line
         head = http1_head_size(final_answer);
         if (head == 0) return std::nullopt;
-        body = body_wanted(parse_http1_response(final_answer.first(head)));
+        body = body_wanted(final_answer.first(head));
     }
     if (final_answer.size() < head + body) return std::nullopt;
     return interim + head + body;

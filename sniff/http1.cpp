@@ -197,9 +197,9 @@ void read_request_line(const Head& head, Http1Request& request) {
 
 void read_status_line(const Head& head, Http1Response& response) {
     const std::string_view line = head.start_line;
+    response.status = http1_status(as_bytes(line));
     if (http1_response_probe(as_bytes(line)) != Match::yes) return;
     response.version = std::string(line.substr(0, 8));
-    for (const char c : line.substr(9, 3)) response.status = response.status * 10 + (c - '0');
     if (head.start_line_complete && line.size() > 13) response.reason = cut(line.substr(13));
 }
 
@@ -290,6 +290,15 @@ Match html_probe(Bytes prefix) noexcept {
                    [](char c) { return lower(c); });
     const Bytes start = as_bytes(std::string_view(folded.data(), size));
     return std::max(match_literal(start, doctype), match_literal(start, element));
+}
+
+int http1_status(Bytes head) noexcept {
+    std::string_view text = as_text(head);
+    text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+    if (http1_response_probe(as_bytes(text)) != Match::yes) return 0;
+    int status = 0;
+    for (const char c : text.substr(9, 3)) status = status * 10 + (c - '0');
+    return status;
 }
 
 size_t http1_head_size(Bytes bytes) noexcept {

@@ -38,6 +38,9 @@ void add_forwarded(std::vector<std::string>& forwarded, std::string_view name);
 // that dribbles in.
 [[nodiscard]] size_t http1_head_size(Bytes bytes, size_t searched) noexcept;
 
+// The status of an answer's head, 0 when it has no status line; the fields are not looked at.
+[[nodiscard]] int http1_status(Bytes head) noexcept;
+
 // Best effort on any prefix, looking at no more than http1_head_max bytes: what is complete is
 // filled, the rest stays empty. Of a repeated field the first counts.
 [[nodiscard]] Http1Request parse_http1_request(Bytes prefix);

@@ -37,6 +37,7 @@ def arguments():
     parser.add_argument("--output", help="the file of the result (default: bench/results/DATE.json after full, none else)")
     parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="the folder of the binaries")
     chosen = parser.parse_args()
+    chosen.build = os.path.abspath(chosen.build)
     quick = chosen.size == "quick"
     chosen.runs = chosen.runs or (3 if quick else 5)
     chosen.scale = chosen.scale or (0.3 if quick else 1.0)

@@ -4,7 +4,7 @@
 
 namespace telltale::proxy {
 
-void Outbox::push(Incident incident, TimeMs now) {
+void Outbox::push(Incident&& incident, TimeMs now) {
     held_.push_back(std::move(incident));
     if (!resting_) {
         flush();

@@ -17,7 +17,7 @@ class Outbox final : public Timed {
     Outbox(const Outbox&) = delete;
     Outbox& operator=(const Outbox&) = delete;
 
-    void push(Incident incident, TimeMs now);
+    void push(Incident&& incident, TimeMs now);
     void flush();
     void on_deadline(TimeMs now) override;
 

@@ -312,7 +312,7 @@ void Session::on_eof(Side side) {
     const TimeMs now = worker_.now_ms();
     // After a failed write Linux reports the reset as a clean EOF: the write consumed the socket's
     // error.
-    const bool reset = write_failed_[index(side)];
+    const bool reset = broken_[index(side)];
     note_ending(side, sniff::Operation::read, reset ? sniff::EndKind::reset : sniff::EndKind::eof,
                 0);
     if (side == Side::client) hold_over_ = true;
@@ -322,6 +322,7 @@ void Session::on_eof(Side side) {
 
 void Session::on_read_error(Side side, const ErrorCode& error) {
     note_ending(side, sniff::Operation::read, kind_of(error), error.value());
+    broken_[index(side)] = true;
     if (side == Side::client) hold_over_ = true;
     conversation_.on_end(side, sniff::StreamEnd::reset, age(worker_.now_ms()));
 }
@@ -345,7 +346,7 @@ void Session::tell_again(Side side) noexcept {
 }
 
 void Session::on_direction_finished(Side side) {
-    if (write_failed_[index(side)]) {
+    if (broken_[index(side)]) {
         pass_reset();
         return;
     }
@@ -374,7 +375,7 @@ void Session::on_read_failed(Side side, const ErrorCode&) {
 void Session::on_write_failed(Side side, const ErrorCode& error) {
     const Side broken = other(side);
     note_ending(broken, sniff::Operation::write, kind_of(error), error.value());
-    write_failed_[index(broken)] = true;
+    broken_[index(broken)] = true;
     (side == Side::client ? from_client_ : from_upstream_).stop();
     Pump& answer = broken == Side::upstream ? from_upstream_ : from_client_;
     // Its last bytes, often the reason for the reset, are still readable; the read that follows
@@ -398,20 +399,25 @@ void Session::pass_reset() {
         from_client_.stop();
         from_upstream_.stop();
     }
-    const bool unread = (client_.is_open() && unsent_bytes(client_.fd()) != 0 &&
-                         !write_failed_[index(Side::client)]) ||
-                        (upstream_.is_open() && unsent_bytes(upstream_.fd()) != 0 &&
-                         !write_failed_[index(Side::upstream)]);
-    if (unread && now < reset_until_ms_) {
+    const bool awaited =
+        awaits_acknowledgement(Side::client) || awaits_acknowledgement(Side::upstream);
+    if (awaited && now < reset_until_ms_) {
         observe(now);
         schedule(now);
         return;
     }
     for (const Leg* leg : {&client_, &upstream_}) {
+        const bool is_broken = broken_[index(leg == &client_ ? Side::client : Side::upstream)];
         // Where it fails the leg closes with FIN: worse for the peer's diagnosis, no harm to bytes.
-        if (leg->is_open()) static_cast<void>(set_reset_on_close(leg->fd()));
+        if (leg->is_open() && !is_broken) static_cast<void>(set_reset_on_close(leg->fd()));
     }
     end();
+}
+
+// Its peer may still take what was written.
+bool Session::awaits_acknowledgement(Side side) const noexcept {
+    const Leg& leg = side == Side::client ? client_ : upstream_;
+    return leg.is_open() && !broken_[index(side)] && unsent_bytes(leg.fd()) != 0;
 }
 
 void Session::abort() {
@@ -502,8 +508,11 @@ bool Session::deserves_diagnosis_at_end() const noexcept {
 
 void Session::diagnose(sniff::Millis now) {
     diagnosed_ = true;
-    sniff::Evidence seen = evidence(now);
-    sniff::Diagnosis diagnosis = sniff::diagnose(seen);
+    Incident incident;
+    incident.evidence = evidence(now);
+    incident.diagnosis = sniff::diagnose(incident.evidence);
+    const sniff::Evidence& seen = incident.evidence;
+    const sniff::Diagnosis& diagnosis = incident.diagnosis;
     if (diagnosis.cause == sniff::Cause::fine) return;
     cause_ = diagnosis.cause;
     ListenerStats& stats = worker_.stats(listener_);
@@ -514,13 +523,10 @@ void Session::diagnose(sniff::Millis now) {
     }
     const bool forwarded = seen.outcome == sniff::Outcome::connected;
     stats.count_policy_action(forwarded ? "observe/forwarded" : "observe/closed");
-    Incident incident;
-    incident.open = state_ == State::relaying && !seen.ended;
+    const bool open = state_ == State::relaying && !seen.ended;
+    incident.open = open;
     incident.action = forwarded ? "forwarded" : "closed";
     incident.timing = timing();
-    incident.evidence = std::move(seen);
-    incident.diagnosis = std::move(diagnosis);
-    const bool open = incident.open;
     const uint64_t number = worker_.report(std::move(incident));
     if (open) open_incident_ = number;
 }

@@ -90,6 +90,7 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     void pass_reset();
     void end();
     void observe(TimeMs now);
+    [[nodiscard]] bool awaits_acknowledgement(sniff::Side side) const noexcept;
     [[nodiscard]] bool awaits_ending(TimeMs now) noexcept;
     void count_verdict();
     void diagnose(sniff::Millis now);
@@ -114,8 +115,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     bool hold_over_ = false;
     bool counted_ = false;
     bool diagnosed_ = false;
-    std::array<bool, 2> finished_{};      // FIN passed on, by the side that sent it
-    std::array<bool, 2> write_failed_{};  // by the leg that was written to
+    std::array<bool, 2> finished_{};  // FIN passed on, by the side that sent it
+    std::array<bool, 2> broken_{};    // a leg's peer has reset it: nothing reaches that peer
     sniff::Outcome outcome_ = sniff::Outcome::connecting;
     sniff::Cause cause_ = sniff::Cause::fine;
     size_t next_endpoint_ = 0;

@@ -95,7 +95,7 @@ void Worker::abort_all() {
     });
 }
 
-uint64_t Worker::report(Incident incident) {
+uint64_t Worker::report(Incident&& incident) {
     const config::Node& node = shared_.config.node;
     incident.id = incident_id(++incidents_);
     incident.at = std::chrono::system_clock::now();

@@ -81,7 +81,7 @@ class Worker final {
     void drop_deadline(Timed& timed) noexcept { ticker_.drop(timed); }
     // Completes the record (id, node, links) and hands it to the sink; returns its number on this
     // worker.
-    uint64_t report(Incident incident);
+    uint64_t report(Incident&& incident);
     void amend(uint64_t number, IncidentEnd end);
     void remove(Session& session) noexcept;
     void adopt(size_t listener, UniqueFd fd, const PeerAddress& peer);

@@ -1,6 +1,6 @@
 # On a fresh Debian with only git and make, `make demo` and `make test` install what is missing, build and run.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test debug lint format fuzz clean deps deps-test deps-dev
+.PHONY: help demo build test bench debug lint format fuzz clean deps deps-test deps-bench deps-dev
 MAKEFLAGS += --no-print-directory
 export CTEST_PARALLEL_LEVEL ?= 2
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
@@ -20,6 +20,12 @@ build: deps ## build the program: build/release/telltale
 
 test: deps-test ## build all, run every test, then the unit and component tests under ASan and UBSan
 	@.ci/test
+
+bench: deps-bench ## measure beside HAProxy, nginx and others, half an hour (ARGS=quick: 5 minutes; ARGS=--help)
+	@.ci/step "configuring (release)" configure-release cmake --preset release
+	@.ci/step "building what is measured" build-bench cmake --build --preset release \
+		--target telltale floor bench_load count_allocations micro_bench
+	@bench/run.sh $(ARGS)
 
 debug: deps-test ## build all with assertions and warnings as errors: build/debug
 	@.ci/step "configuring (debug)" configure-debug cmake --preset debug
@@ -42,5 +48,7 @@ deps:
 	@.ci/install .ci/packages.txt
 deps-test:
 	@.ci/install .ci/packages.txt $(wildcard tests/e2e/packages.txt)
+deps-bench:
+	@.ci/install .ci/packages.txt bench/packages.txt
 deps-dev:
 	@.ci/install .ci/packages-dev.txt

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from . import machine, plot, runs, summary, table
+from . import machine, micro, plot, runs, summary, table
 from .counts import count
 from .peers import PEERS, ROOT, Failed, find, missing, present, raise_file_limit
 from .rows import ROWS
@@ -28,12 +28,13 @@ def arguments():
     parser.add_argument("size", nargs="?", choices=("quick", "full"), default="full",
                         help="quick: the main rows, four peers, 3 short runs; full (default): everything, 5 runs")
     parser.add_argument("--row", action="append", choices=list(ROWS), metavar="ROW", help="only this one; again for more: "
-                        + ", ".join(ROWS))
+                        + ", ".join(ROWS) + "; counts and micro benchmarks are left out then")
     parser.add_argument("--peer", action="append", choices=list(PEERS), metavar="PEER",
                         help="only this one; again for more: " + ", ".join(PEERS))
     parser.add_argument("--runs", type=int, help="interleaved runs of each row")
     parser.add_argument("--scale", type=float, help="the amount of load, 1 being that of full")
     parser.add_argument("--no-counts", action="store_true", help="without system calls and allocations")
+    parser.add_argument("--no-micro", action="store_true", help="without the micro benchmarks")
     parser.add_argument("--output", help="the file of the result (default: bench/results/DATE.json after full, none else)")
     parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="the folder of the binaries")
     chosen = parser.parse_args()
@@ -42,6 +43,8 @@ def arguments():
     chosen.runs = chosen.runs or (3 if quick else 5)
     chosen.scale = chosen.scale or (0.3 if quick else 1.0)
     everything = not (chosen.row or chosen.peer)
+    chosen.no_counts = chosen.no_counts or bool(chosen.row)
+    chosen.no_micro = chosen.no_micro or bool(chosen.row)
     chosen.row = chosen.row or (QUICK_ROWS if quick else list(ROWS))
     chosen.peer = chosen.peer or (QUICK_PEERS if quick else [p for p in PEERS if present(p)])
     if not chosen.output and not quick and everything:
@@ -82,6 +85,9 @@ def measure(options):
     result = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine.describe(),
               "versions": versions(found, options.peer), "runs": options.runs, "scale": options.scale,
               "busy_before": round(busy, 3), "left_out": skipped, "rows": summary.summarise(rows)}
+    if not options.no_micro:
+        runs.say("  micro benchmarks")
+        result["micro"] = micro.measure(found, options.size == "quick")
     if not options.no_counts:
         result["counts"] = {}
         for name in options.peer:
@@ -106,8 +112,8 @@ def main():
         with open(options.output, "w", encoding="utf-8") as file:
             json.dump(result, file, indent=1, ensure_ascii=False)
             file.write("\n")
-        picture = plot.draw(result, os.path.splitext(options.output)[0] + ".svg")
-        print(f"written: {os.path.relpath(options.output)}, {os.path.relpath(picture)}")
+        picture = plot.draw(result, os.path.abspath(os.path.splitext(options.output)[0] + ".svg"))
+        print("written:", ", ".join(os.path.relpath(path) for path in (options.output, picture) if path))
     return 0
 
 

@@ -84,7 +84,7 @@ def allocations(name, row, site, binaries):
             peer.stop()
             counter.close()
     per_request = ((many - few) - (few - start)) / (2 * REQUESTS)
-    return {"per_request": round(per_request, 3),
+    return {"per_request": round(max(0.0, per_request), 2),
             "per_connection": round(((few - start) - per_request * REQUESTS) / row.connections, 1)}
 
 

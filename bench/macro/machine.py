@@ -52,13 +52,9 @@ def process_cpu_us(pid):
 
 
 def resident_bytes(pid):
-    """Of all its processes. Pages that they share are counted once (Pss), those of the system's libraries to a part."""
-    total = {"Rss": 0, "Pss": 0}
-    for one in members(pid):
-        text = read(f"/proc/{one}/smaps_rollup")
-        for key in total:
-            total[key] += int(re.search(rf"^{key}:\s+(\d+) kB", text, re.M).group(1)) * 1024
-    return total
+    """Of all its processes; a page that some of them share counts for each (Rss), as `ps` and cgroup-less tools show it."""
+    return sum(int(re.search(r"^Rss:\s+(\d+) kB", read(f"/proc/{one}/smaps_rollup"), re.M).group(1)) * 1024
+               for one in members(pid))
 
 
 def pin(pid, cores):

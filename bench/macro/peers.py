@@ -181,13 +181,13 @@ def nginx(text):
 
 
 PEERS = {
-    "direct": {},
+    "direct": {"without": ("idle",)},
     "floor": {"command": ("{binaries}/floor_relay", "{listen}", "{upstream}", "{workers}")},
     "telltale": {"command": ("{telltale}", "proxy", "--listen", "127.0.0.1:{listen}", "--upstream",
                              "127.0.0.1:{upstream}", "--admin", "127.0.0.1:{admin}", "--expect", "grpc",
                              "--workers", "{workers}", "--log-format", "json")},
     "haproxy": haproxy("tcp"),
-    "haproxy splice": haproxy("tcp", "option splice-auto"),
+    "haproxy splice": {**haproxy("tcp", "option splice-auto"), "without": ("idle",)},
     "nginx stream": nginx(NGINX_STREAM),
     "sslh": {"command": ("sslh-select", "-f", "-n", "-p", "127.0.0.1:{listen}", "--anyprot", "127.0.0.1:{upstream}"),
              "workers_max": 1},
@@ -206,14 +206,13 @@ PEERS = {
 class Peer:
     """One proxy of the table, between `listen` and the upstream. "direct" is none: its port is the upstream's."""
 
-    def __init__(self, name, upstream_port, workers, binaries, wrapper=(), environment=None):
+    def __init__(self, name, upstream_port, workers, binaries, wrapper=(), environment=None, connections=2000):
         spec = PEERS[name]
-        self.name, self.running, self.port = name, None, upstream_port
-        if not spec:
+        self.name, self.running, self.port, self.start_bytes = name, None, upstream_port, 0
+        if "command" not in spec:
             return
         self.port = free_port()
-        room = connections_max()
-        names = {"connections": room, "twice": 2 * room + 50, "listen": self.port, "upstream": upstream_port, "workers": workers, "admin": free_port(),
+        names = {"connections": connections, "twice": 2 * connections + 50, "listen": self.port, "upstream": upstream_port, "workers": workers, "admin": free_port(),
                  "binaries": binaries.bench, "telltale": binaries.telltale,
                  "folder": tempfile.mkdtemp(prefix=f"telltale-bench-{name.replace(' ', '-')}-")}
         if "file" in spec:
@@ -226,10 +225,14 @@ class Peer:
             self.running = Running(name, [*wrapper, *command], names["folder"], {**settings, **(environment or {})},
                                    stdout=nowhere)
         self.running.wait_until_accepting(self.port)
+        self.start_bytes = machine.resident_bytes(self.pid)
 
     @property
     def pid(self):
         return self.running.pid if self.running else None
+
+    def resident_bytes(self):
+        return machine.resident_bytes(self.pid) if self.pid else 0
 
     def stop(self):
         if self.running:

@@ -25,6 +25,7 @@ class Row:
     streams: int = 1
     path: str = SMALL
     workers: int = 1
+    room: int = 2000         # connections that a peer is configured for, where it must be told
     pinned: bool = False     # server, proxy and load on one core
     layers: tuple = (4,)
     per: str = "request"     # what the amount counts
@@ -151,7 +152,7 @@ def requests(row, site, peer, scale):
             latencies = [int(line.split("\t")[2]) for line in machine.read(log).splitlines()]
     figures["latency_us"] = percentiles(latencies)
     if peer.pid:
-        figures["resident_bytes"] = machine.resident_bytes(peer.pid)["Rss"]
+        figures["start_bytes"], figures["resident_bytes"] = peer.start_bytes, peer.resident_bytes()
     return figures
 
 
@@ -172,14 +173,14 @@ def setup(row, site, peer, scale):
 
 
 def idle(row, site, peer, scale):
-    """Resident memory that connections cost which have had one answer and now wait."""
+    """Resident memory that connections cost which have had their SETTINGS and now wait."""
     amount = min(max(100, int(row.amount * scale)), connections_max())
-    before = machine.resident_bytes(peer.pid)["Rss"] if peer.pid else 0
+    before = peer.resident_bytes()
     with held(site.load_command("idle", "--to", f"127.0.0.1:{peer.port}", "--connections", amount)) as (said, _):
         if said["failed"]:
             raise Failed(f"{row.name} through {peer.name}: {said['failed']} connections failed")
-        after = machine.resident_bytes(peer.pid)["Rss"] if peer.pid else 0
-    return {"connections": amount, "start_bytes": before, "bytes_per_connection": (after - before) / amount}
+        after = peer.resident_bytes()
+    return {"connections": amount, "bytes_per_connection": (after - before) / amount}
 
 
 @contextlib.contextmanager
@@ -199,7 +200,7 @@ def held(command):
 
 def slow_reader(row, site, peer, scale):
     """The fast ones beside one that takes a large body at a crawl: their throughput, and what the proxy holds for it."""
-    before = machine.resident_bytes(peer.pid)["Rss"] if peer.pid else 0
+    before = peer.resident_bytes()
     command = site.load_command("slow", "--to", f"127.0.0.1:{peer.port}", "--path", f"/{LARGE}",
                                 "--bytes-per-second", 65536)
     with held(command):
@@ -243,6 +244,6 @@ ROWS = {row.name: row for row in (
     Row("set-up 16", "the same, 16 at a time", setup, "h2", 16_000, 16, per="connection"),
     Row("storm", "connect, preface, HTTP/1.1 400, end; one at a time", setup, "http1", 8_000, per="connection"),
     Row("storm 16", "the same, 16 at a time", setup, "http1", 16_000, 16, per="connection"),
-    Row("idle", "idle HTTP/2 connections", idle, "h2", 10_000, per="connection"),
+    Row("idle", "idle HTTP/2 connections", idle, "h2", 10_000, room=10_000, per="connection"),
     Row("balance", "8 connections over 2 workers", balance, "h2", 4_000, 8, workers=2),
 )}

@@ -3,7 +3,7 @@ import contextlib
 import sys
 import time
 
-from .peers import PEERS, Failed, Peer, missing
+from .peers import PEERS, Failed, Peer, connections_max
 from .rows import Site
 
 
@@ -12,17 +12,17 @@ def say(text):
 
 
 def peers_of(row, wanted):
-    """A row with two workers leaves out what has only one; "direct" has no memory to tell."""
+    """Of the wanted ones those that the row makes sense for: the right layer, and as many workers as it asks for."""
     return [name for name in wanted
             if PEERS[name].get("layer", 4) in row.layers and PEERS[name].get("workers_max", 99) >= row.workers
-            and not (row.name == "idle" and name == "direct")]
+            and row.name not in PEERS[name].get("without", ())]
 
 
 def start(row, site, names, binaries, skipped):
     found = []
     for name in names:
         try:
-            found.append(Peer(name, site.server(row.upstream), row.workers, binaries))
+            found.append(start_one(name, row, site, binaries))
         except (Failed, OSError) as error:
             if not PEERS[name].get("optional"):
                 raise
@@ -51,8 +51,12 @@ def measure_row(row, names, binaries, options, progress):
     return found
 
 
+def start_one(name, row, site, binaries):
+    return Peer(name, site.server(row.upstream), row.workers, binaries, connections=min(row.room, connections_max()))
+
+
 def restart(peer, row, site, binaries):
-    fresh = Peer(peer.name, site.server(row.upstream), row.workers, binaries)
+    fresh = start_one(peer.name, row, site, binaries)
     peer.running, peer.port = fresh.running, fresh.port
     return fresh
 
@@ -79,7 +83,3 @@ def measure(rows, wanted, binaries, options):
     progress = Progress(total)
     found = {row.name: measure_row(row, names, binaries, options, progress) for row, names in plan if names}
     return found, progress.skipped
-
-
-def absent(wanted):
-    return [name for name in wanted if missing(name) and not PEERS[name].get("optional")]

@@ -1,15 +1,23 @@
 """Medians, spreads and ratios of what was measured. Pure: figures in, figures out.
 
-"added" is a run's figure minus that of "direct" in the same run. A ratio is the quotient of two runs of the same number;
-its median and its smallest and largest value are kept, because the machine is shared.
+"added" is a figure minus the median of "direct". A ratio is the quotient of two medians; its spread is that of the runs'
+quotients between their quartiles, because on a shared machine one run in five meets somebody else's work.
 """
-from statistics import median
+from statistics import median, quantiles
 
 BASES = ("floor", "haproxy")
 
 
+def quartiles(values):
+    if len(values) < 3:
+        return min(values), max(values)
+    first, _, third = quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
 def spread(values):
-    return {"median": median(values), "min": min(values), "max": max(values)}
+    low, high = quartiles(values)
+    return {"median": median(values), "low": low, "high": high, "min": min(values), "max": max(values)}
 
 
 def flatten(figures, prefix=""):
@@ -29,11 +37,11 @@ def columns(runs):
 
 
 def added(runs, direct):
-    """CPU and latency that the peer costs beyond direct, run by run."""
+    """CPU and latency that the peer costs beyond direct."""
     found = {}
     for figure, values in runs.items():
         if figure in ("cpu_us", "latency_us.p50", "latency_us.p99", "latency_us.p999") and figure in direct:
-            found[f"added.{figure}"] = [a - b for a, b in zip(values, direct[figure])]
+            found[f"added.{figure}"] = [value - median(direct[figure]) for value in values]
     return found
 
 
@@ -41,15 +49,14 @@ def ratios(peer, base):
     """Of every figure that both have; a base at or below zero (noise) gives no ratio."""
     found = {}
     for figure, values in peer.items():
-        if figure in base:
-            pairs = [(a, b) for a, b in zip(values, base[figure]) if b > 0]
-            if pairs:
-                found[figure] = spread([a / b for a, b in pairs])
+        if figure in base and median(base[figure]) > 0:
+            low, high = quartiles([a / b for a, b in zip(values, base[figure]) if b > 0])
+            found[figure] = {"median": median(values) / median(base[figure]), "low": low, "high": high}
     return found
 
 
 def summarise_row(measured):
-    """{peer: {"figures": {…: median, min, max}, "ratio": {base: {…}}}}"""
+    """{peer: {"figures": {…: spread}, "ratio": {base: {…}}}}"""
     raw = {name: columns(runs) for name, runs in measured.items()}
     if "direct" in raw:
         for name in raw:

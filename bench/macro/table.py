@@ -22,7 +22,7 @@ def cell(summary, figure, how):
 
 def ratio_cell(summary, base, figure="added.cpu_us"):
     found = summary["ratio"].get(base, {}).get(figure)
-    return f"{found['median']:.2f} ({found['min']:.2f}–{found['max']:.2f})" if found else ""
+    return f"{found['median']:.2f} ({found['low']:.2f}–{found['high']:.2f})" if found else ""
 
 
 def layout(rows):
@@ -53,6 +53,16 @@ def counts_block(counts):
     return ["counts: 10 connections × 10 streams, 200 B; exact", *layout(lines), ""]
 
 
+def micro_block(micro):
+    if not micro:
+        return []
+    lines = [["", "ns", "GB/s"]]
+    for name, one in micro.items():
+        speed = one.get("bytes_per_second")
+        lines.append([name, f"{one['ns']:,.1f}", f"{speed / 1e9:.1f}" if speed else ""])
+    return ["micro: the parts alone, in this process's time", *layout(lines), ""]
+
+
 # (row, base, figure, the most (or least) that it may be, which of the two)
 TARGETS = (
     *((row, "floor", "added.cpu_us", 1.05, "at most") for row in ("10x10", "100x1", "1x1", "1 MiB", "set-up")),
@@ -64,7 +74,7 @@ TARGETS = (
 )
 ABSOLUTE = (
     ("idle", "bytes_per_connection", 2048, "resident bytes per idle connection"),
-    ("idle", "start_bytes", 8 << 20, "resident bytes at start"),
+    ("10x10", "start_bytes", 8 << 20, "resident bytes at start"),
     ("balance", "busiest_worker_connections", 5, "connections on the busier of two workers, of 8"),
 )
 NAMES = {"added.cpu_us": "added CPU", "added.latency_us.p50": "added median latency", "per_second": "rate"}
@@ -81,14 +91,29 @@ def targets(rows):
         if found:
             ok = found["median"] <= limit if way == "at most" else found["median"] >= limit
             lines.append([f"{row}: {NAMES[figure]} {way} {limit} × {base}", f"{found['median']:.2f}",
-                          f"({found['min']:.2f}–{found['max']:.2f})", verdict(ok)])
+                          f"({found['low']:.2f}–{found['high']:.2f})", verdict(ok)])
     for row, figure, limit, what in ABSOLUTE:
         found = rows.get(row, {}).get("telltale", {}).get("figures", {}).get(figure)
         if found:
             lines.append([f"{row}: at most {limit:,} {what}", f"{found['median']:,.0f}", "",
                           verdict(found["median"] <= limit)])
-    lines += storm_targets(rows)
-    return layout(lines) if len(lines) > 1 else []
+    return lines + storm_targets(rows)
+
+
+def micro_targets(micro):
+    verdicts = [(one["ns"], name) for name, one in micro.items() if name.startswith("verdict/")]
+    if not verdicts:
+        return []
+    slowest, name = max(verdicts)
+    return [["verdict over the whole table: at most 200 ns for 512 bytes", f"{slowest:.0f}", f"({name})",
+             verdict(slowest <= 200)]]
+
+
+def count_targets(counts):
+    if "telltale" not in counts:
+        return []
+    per_request = counts["telltale"]["allocations"]["per_request"]
+    return [["no allocation per request", f"{per_request:.2f}", "", verdict(per_request < 0.005)]]
 
 
 def storm_targets(rows):
@@ -106,5 +131,7 @@ def render(result):
     lines = []
     for name, peers in result["rows"].items():
         lines += block(name, peers)
-    lines += counts_block(result.get("counts"))
-    return "\n".join(lines + targets(result["rows"]))
+    counts, micro = result.get("counts", {}), result.get("micro", {})
+    met = targets(result["rows"]) + count_targets(counts) + micro_targets(micro)
+    lines += counts_block(counts) + micro_block(micro)
+    return "\n".join(lines + (layout(met) if len(met) > 1 else []))

@@ -16,19 +16,19 @@ SEND = ("write", "writev", "sendto", "sendmsg")
 WAIT = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "timerfd_settime")  # how often, depends on the time as well
 ROUNDING = 0.02  # a timer may tick while a thousand messages pass
 
-# One forwarded chunk, either direction. The second receive finds nothing: Asio tries at once before it waits.
-MESSAGE = {"wait": 1, "receive": 2, "send": 1, "epoll_ctl": 0, "other": 0}
+# One forwarded chunk, either direction: what a bare relay needs.
+MESSAGE = {"wait": 1, "receive": 1, "send": 1, "epoll_ctl": 0, "other": 0}
 # One healthy gRPC connection with one call, both legs, from accept to close.
-# epoll_ctl: both legs in, the upstream's connect, the listener's next wait, the client's leg out.
-# receive: per leg one gets data and one the end; before each one may find nothing, which depends on who is faster.
-# other: six set options of the upstream's socket, three make one non-blocking, two accept, two shut down, two close.
-CONNECTION = {"receive": 8, "send": 2, "epoll_ctl": 5, "other": 19}
+# epoll_ctl: both legs in; closing takes them out.
+# receive: per leg one gets data and one the end; a peer that is slow with its first flight makes it one more.
+# other: accept, socket, its one option, connect, shut down, two close.
+CONNECTION = {"receive": 5, "send": 2, "epoll_ctl": 2, "other": 7}
 # 22 of them are nghttp2's, for the HPACK of the first headers of both sides.
-CONNECTION_ALLOCATIONS = 42
-# In user space; 1,950 and 37,000 with Debian 12's libraries (glibc 2.36, Boost 1.81, nghttp2 1.52, GCC 12). The room
-# above, 15 %, is for other versions of them, not for us.
-MESSAGE_INSTRUCTIONS = 2250
-CONNECTION_INSTRUCTIONS = 43000
+CONNECTION_ALLOCATIONS = 41
+# In user space; 890 and 29,300 with Debian 12's libraries (glibc 2.36, nghttp2 1.52, GCC 12). The room above, 15 %, is
+# for other versions of them, not for us.
+MESSAGE_INSTRUCTIONS = 1030
+CONNECTION_INSTRUCTIONS = 33700
 
 
 @contextlib.contextmanager

@@ -20,6 +20,9 @@ namespace telltale::proxy {
 
 namespace {
 
+// One turn takes at most so many, so that the sessions of this worker go on meanwhile; not one, or
+// a burst of connections would wake their upstream once for each.
+constexpr int batch_max = 16;
 constexpr TimeMs pause_ms = 200;
 constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
 
@@ -140,17 +143,23 @@ void Acceptor::stop() {
     socket_.close();
 }
 
-// One a turn: the loop comes back at once while more wait, and the sessions go on between.
 void Acceptor::on_ready(uint32_t) {
     if (stopped_ || !watching_) return;
     home_.read_clock();
-    if (full()) {
-        pause("the connection limit of " + std::to_string(limits_.connections_max) + " is reached");
-    } else if (accept_one() == Step::pause) {
-        pause(std::strerror(errno));
-    } else {
-        paused_ = false;
+    for (int taken = 0; taken < batch_max; ++taken) {
+        if (full()) {
+            pause("the connection limit of " + std::to_string(limits_.connections_max) +
+                  " is reached");
+            return;
+        }
+        const Step step = accept_one();
+        if (step == Step::pause) {
+            pause(std::strerror(errno));
+            return;
+        }
+        if (step == Step::wait) break;
     }
+    paused_ = false;
 }
 
 Acceptor::Step Acceptor::accept_one() {

@@ -1,4 +1,4 @@
-// One listening socket: binds, accepts one connection a turn, pauses when the process has no
+// One listening socket: binds, accepts in small batches, pauses when the process has no
 // descriptors left or the connection limit is reached, and drains its backlog before it closes.
 // Hands each accepted descriptor on; knows nothing of sessions.
 #pragma once

@@ -9,7 +9,10 @@ ROWS = ("10x10", "100x1", "1x1", "1 MiB", "set-up")
 
 SCRIPT = """set terminal svg size 900,{height} dynamic font "sans-serif,13" background "#ffffff"
 set output "{output}"
-set multiplot layout 1,{count} title "CPU that a proxy adds to a call, in units of a bare epoll relay's (less is better)"
+set multiplot layout 1,{count} margins 0.14,0.99,{bottom:.3f},{top:.3f} spacing 0.015 \
+    title "CPU that a proxy adds to a call, in units of a bare epoll relay's (less is better)"
+set border 1
+set tics nomirror scale 0.5
 set style fill solid 0.85 noborder
 set boxwidth 0.7
 set yrange [*:*] reverse
@@ -22,23 +25,24 @@ unset multiplot
 """
 PLOT = """set title "{title}"
 set arrow 1 from 1,graph 0 to 1,graph 1 nohead dt 2 lc rgb "#555555"
-set lmargin {margin}
 plot "{data}" using ($2/2):0:($2/2):(0.35):($4):ytic({labels}) with boxxyerror lc rgb variable, \\
      "{data}" using ($2):0:3 with labels left offset 0.4,0 font ",11"
 """
 OURS, OTHERS, WIDEST = 0x2F6FAB, 0xB0B0B0, 4.0
 
 
+def times_the_floor(peer, summary):
+    ratio = summary["ratio"].get("floor", {}).get("added.cpu_us")
+    if peer == "floor":
+        return 1.0
+    return ratio["median"] if ratio else None
+
+
 def bars(result, row):
-    """(peer, times the floor) of each peer that has the row."""
-    found = []
-    for peer, summary in result["rows"].get(row, {}).items():
-        ratio = summary["ratio"].get("floor", {}).get("added.cpu_us")
-        if peer == "floor":
-            found.append((peer, 1.0))
-        elif ratio:
-            found.append((peer, ratio["median"]))
-    return found
+    """[(peer, times the floor)]; the same peers in each panel, None for one that does not have the row."""
+    peers = dict.fromkeys(peer for one in ROWS for peer in result["rows"].get(one, {}) if peer != "direct")
+    found = {peer: times_the_floor(peer, summary) for peer, summary in result["rows"].get(row, {}).items()}
+    return [(peer, found.get(peer)) for peer in peers] if any(v is not None for v in found.values()) else []
 
 
 def write_data(folder, row, values):
@@ -46,8 +50,8 @@ def write_data(folder, row, values):
     with open(path, "w", encoding="utf-8") as file:
         for peer, value in values:
             colour = OURS if peer == "telltale" else OTHERS
-            label = f"{value:.2f}" if value <= WIDEST else f"{value:.1f} →"
-            file.write(f'"{peer}" {min(value, WIDEST):.3f} "{label}" {colour}\n')
+            label = "" if value is None else f"{value:.2f}" if value <= WIDEST else f"{value:.1f} →"
+            file.write(f'"{peer}" {min(max(value or 0.0, 0.0), WIDEST):.3f} "{label}" {colour}\n')
     return path
 
 
@@ -57,10 +61,11 @@ def draw(result, output):
     if not rows:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        plots = "".join(PLOT.format(title=row, data=write_data(folder, row, values), margin=14 if i == 0 else 2,
+        plots = "".join(PLOT.format(title=row, data=write_data(folder, row, values),
                                     labels="stringcolumn(1)" if i == 0 else '""')
                         for i, (row, values) in enumerate(rows))
-        script = SCRIPT.format(height=110 + 26 * max(len(v) for _, v in rows), output=output, count=len(rows), plots=plots,
+        height = 110 + 26 * max(len(v) for _, v in rows)
+        script = SCRIPT.format(height=height, top=1 - 62 / height, bottom=30 / height, output=output, count=len(rows), plots=plots,
                                widest=WIDEST * 1.25)
         done = subprocess.run([find("gnuplot") or "gnuplot"], input=script, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -65,7 +65,8 @@ void Pump::proceed() {
 }
 
 bool Pump::may_read() const noexcept {
-    return readable_ && !eof_ && !failed_ && (!lent_ || end_ < lent_.size());
+    if (!readable_ || eof_ || failed_ || (lent_ && end_ == lent_.size())) return false;
+    return ending_ || session_.may_read(side_);
 }
 
 void Pump::stop() noexcept {

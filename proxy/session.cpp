@@ -255,11 +255,14 @@ void Session::give_up(sniff::Outcome outcome) {
 // On loopback a refusal is faster than the client's first bytes; the record should still say what
 // the client speaks.
 void Session::reset_client_once_it_spoke() {
+    state_ = State::giving_up;
+    // What it has said already; reading anything ends the session.
+    if (bytes_[index(Side::client)] == 0) from_client_.proceed();
+    if (state_ != State::giving_up) return;
     if (bytes_[index(Side::client)] != 0 || from_client_.finished()) {
         pass_reset();
         return;
     }
-    state_ = State::giving_up;
     const TimeMs now = worker_.now_ms();
     give_up_at_ms_ = now + worker_.config().sniff.settle.count();
     schedule(now);
@@ -289,6 +292,10 @@ bool Session::holds_preface() const noexcept {
 bool Session::may_write(Side side) const noexcept {
     if (state_ != State::relaying) return false;
     return side == Side::upstream || !holds_preface();
+}
+
+bool Session::may_read(Side side) const noexcept {
+    return side == Side::upstream || state_ != State::connecting;
 }
 
 bool Session::wants_more(Side side) const noexcept {

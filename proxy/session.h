@@ -56,6 +56,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
     [[nodiscard]] LentBuffer borrow_buffer() noexcept;
     // Whether what came from `side` may go out now: the other leg is up, no preface is being held.
     [[nodiscard]] bool may_write(sniff::Side side) const noexcept;
+    // Not while the upstream is dialled: the bytes wait in the kernel, where they cost nothing.
+    [[nodiscard]] bool may_read(sniff::Side side) const noexcept;
     // Whether to read on while nothing may go out: only a preface that is not whole yet.
     [[nodiscard]] bool wants_more(sniff::Side side) const noexcept;
     void on_bytes(sniff::Side side, sniff::Bytes bytes) noexcept;

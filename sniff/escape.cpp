@@ -43,8 +43,20 @@ void append_escaped(std::string& out, char c, Quotes quotes) {
     append_hex(out, static_cast<unsigned char>(c));
 }
 
+bool is_plain(char c) {
+    return c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
+}
+
 void append_all(std::string& out, std::string_view raw, size_t max, Quotes quotes) {
-    for (const char c : raw.substr(0, max)) append_escaped(out, c, quotes);
+    const std::string_view shown = raw.substr(0, max);
+    size_t plain = 0;  // where the run of characters begins that go out as they are
+    for (size_t i = 0; i < shown.size(); ++i) {
+        if (is_plain(shown[i])) continue;
+        out += shown.substr(plain, i - plain);
+        append_escaped(out, shown[i], quotes);
+        plain = i + 1;
+    }
+    out += shown.substr(plain);
     if (raw.size() > max) out += "…";
 }
 

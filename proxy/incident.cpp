@@ -558,12 +558,24 @@ std::string to_text(const Incident& incident, const Repeats& repeats, Colour col
     return first_line(incident, repeats.last, Paint(colour), count);
 }
 
-std::string group_key(const Incident& incident) {
+namespace {
+
+const std::string& upstream_of(const Incident& incident) noexcept {
     const auto& evidence = incident.evidence;
-    const std::string& upstream =
-        evidence.upstream_address.empty() ? evidence.requested : evidence.upstream_address;
-    return evidence.listener + '\0' + upstream + '\0' +
+    return evidence.upstream_address.empty() ? evidence.requested : evidence.upstream_address;
+}
+
+}  // namespace
+
+std::string group_key(const Incident& incident) {
+    return incident.evidence.listener + '\0' + upstream_of(incident) + '\0' +
            std::string(word(sniff::cause_names, incident.diagnosis.cause));
+}
+
+bool same_group(const Incident& one, const Incident& other) noexcept {
+    return one.diagnosis.cause == other.diagnosis.cause &&
+           one.evidence.listener == other.evidence.listener &&
+           upstream_of(one) == upstream_of(other);
 }
 
 }  // namespace telltale::proxy

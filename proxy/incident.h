@@ -46,6 +46,14 @@ struct Incident {
     bool open = false;  // the connection went on after this was diagnosed
 };
 
+// Equal incidents (same listener, upstream, cause) of a short time as one: the newest of them
+// stands for all.
+struct IncidentRun {
+    Incident newest;
+    uint64_t count = 1;
+    std::chrono::system_clock::time_point first = newest.at;
+};
+
 // Of a group of equal incidents (same listener, upstream, cause): how many were not printed since
 // the last line.
 struct Repeats {
@@ -63,8 +71,9 @@ struct Repeats {
 enum class Colour : uint8_t { off, on };
 [[nodiscard]] std::string to_text(const Incident& incident, Colour colour);
 [[nodiscard]] std::string to_text(const Incident& incident, const Repeats& repeats, Colour colour);
-// The group key of "repeats are counted, not repeated".
+// The group key of "repeats are counted, not repeated", and whether two have the same.
 [[nodiscard]] std::string group_key(const Incident& incident);
+[[nodiscard]] bool same_group(const Incident& one, const Incident& other) noexcept;
 
 // ---- text
 

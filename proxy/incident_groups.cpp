@@ -23,32 +23,39 @@ std::optional<IncidentGroups::Line> IncidentGroups::make_room() {
     return summary;
 }
 
-void IncidentGroups::open_group(std::string key, Incident incident, Time now) {
+void IncidentGroups::leave_untold(Group& group, const IncidentRun& run, uint64_t count) {
+    if (count == 0) return;
+    if (group.untold.count == 0) group.untold.first = run.first;
+    group.untold.count += count;
+    group.untold.last = run.newest.at;
+}
+
+void IncidentGroups::open_group(std::string key, IncidentRun run, Time now) {
     Group group;
-    group.first = incident.at;
-    group.newest = std::move(incident);
-    group.count = 1;
+    group.first = run.first;
+    group.count = run.count;
     group.line_allowed_at = now + limits_.interval;
+    leave_untold(group, run, run.count - 1);
+    group.newest = std::move(run.newest);
     groups_.push_front(std::move(group));
     by_key_.emplace(std::move(key), groups_.begin());
 }
 
-std::vector<IncidentGroups::Line> IncidentGroups::add(Incident incident, Time now) {
+std::vector<IncidentGroups::Line> IncidentGroups::add(IncidentRun run, Time now) {
     std::vector<Line> lines;
-    std::string key = group_key(incident);
+    std::string key = group_key(run.newest);
     const auto found = by_key_.find(key);
     if (found == by_key_.end()) {
         if (auto summary = make_room()) lines.push_back(std::move(*summary));
-        lines.push_back({incident, std::nullopt});
-        open_group(std::move(key), std::move(incident), now);
+        lines.push_back({run.newest, std::nullopt});
+        open_group(std::move(key), std::move(run), now);
         return lines;
     }
     groups_.splice(groups_.begin(), groups_, found->second);
     Group& group = groups_.front();
-    ++group.count;
-    if (++group.untold.count == 1) group.untold.first = incident.at;
-    group.untold.last = incident.at;
-    group.newest = std::move(incident);
+    group.count += run.count;
+    leave_untold(group, run, run.count);
+    group.newest = std::move(run.newest);
     if (now >= group.line_allowed_at) {
         group.line_allowed_at = now + limits_.interval;
         lines.push_back(take_summary(group));

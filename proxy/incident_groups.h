@@ -38,7 +38,7 @@ class IncidentGroups final {
 
     explicit IncidentGroups(const Limits& limits);
 
-    [[nodiscard]] std::vector<Line> add(Incident incident, Time now);
+    [[nodiscard]] std::vector<Line> add(IncidentRun run, Time now);
     // Completes the newest record of a group, if it is that one.
     void amend(const IncidentEnd& end);
     // Summaries whose time has come.
@@ -51,8 +51,9 @@ class IncidentGroups final {
     [[nodiscard]] const std::list<Group>& newest_first() const { return groups_; }
 
    private:
-    void open_group(std::string key, Incident incident, Time now);
+    void open_group(std::string key, IncidentRun run, Time now);
     [[nodiscard]] std::optional<Line> make_room();
+    static void leave_untold(Group& group, const IncidentRun& run, uint64_t count);
     static Line take_summary(Group& group);
 
     Limits limits_;

@@ -65,7 +65,7 @@ struct IncidentSink::Impl {
 
     void run();
     bool enqueue(size_t count, std::function<void()> task) noexcept;
-    void add(Incident incident);
+    void add(IncidentRun run);
     void write_lines(const std::vector<IncidentGroups::Line>& lines);
     void arm_timer();
     void finish();
@@ -110,8 +110,8 @@ void IncidentSink::Impl::run() {
     finished.set_value();
 }
 
-void IncidentSink::Impl::add(Incident incident) {
-    write_lines(groups.add(std::move(incident), std::chrono::steady_clock::now()));
+void IncidentSink::Impl::add(IncidentRun run) {
+    write_lines(groups.add(std::move(run), std::chrono::steady_clock::now()));
     arm_timer();
 }
 
@@ -181,8 +181,8 @@ bool IncidentSink::Impl::enqueue(size_t count, std::function<void()> task) noexc
 
 bool IncidentSink::push(Incident incident) noexcept {
     try {
-        std::vector<Incident> one;
-        one.push_back(std::move(incident));
+        std::vector<IncidentRun> one;
+        one.push_back({std::move(incident)});
         return push(std::move(one));
     } catch (...) {  // out of memory
         ++impl_->dropped;
@@ -190,19 +190,21 @@ bool IncidentSink::push(Incident incident) noexcept {
     }
 }
 
-bool IncidentSink::push(std::vector<Incident> incidents) noexcept {
+bool IncidentSink::push(std::vector<IncidentRun> runs) noexcept {
     Impl& impl = *impl_;
-    const size_t count = incidents.size();
+    uint64_t incidents = 0;
+    for (const IncidentRun& run : runs) incidents += run.count;
     bool taken = false;
     try {
-        auto held = std::make_shared<std::vector<Incident>>(std::move(incidents));
+        const size_t count = runs.size();
+        auto held = std::make_shared<std::vector<IncidentRun>>(std::move(runs));
         taken = impl.enqueue(count, [&impl, held] {
-            for (Incident& incident : *held) impl.add(std::move(incident));
+            for (IncidentRun& run : *held) impl.add(std::move(run));
         });
     } catch (...) {  // out of memory
         taken = false;
     }
-    if (!taken) impl.dropped += count;
+    if (!taken) impl.dropped += incidents;
     return taken;
 }
 

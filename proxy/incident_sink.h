@@ -31,7 +31,7 @@ class IncidentSink final {
 
     // Any thread; never blocks. False: dropped and counted.
     bool push(Incident incident) noexcept;
-    bool push(std::vector<Incident> incidents) noexcept;  // all of them or none
+    bool push(std::vector<IncidentRun> runs) noexcept;  // all of them or none
     // Adds the ending to a record that was pushed while its connection was open. Any thread; lost
     // when the queue is full.
     void amend(IncidentEnd end) noexcept;

@@ -1,11 +1,20 @@
 #include "proxy/outbox.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace telltale::proxy {
 
 void Outbox::push(Incident&& incident, TimeMs now) {
-    held_.push_back(std::move(incident));
+    const auto equal = std::find_if(held_.begin(), held_.end(), [&](const IncidentRun& run) {
+        return same_group(run.newest, incident);
+    });
+    if (equal != held_.end()) {
+        ++equal->count;
+        equal->newest = std::move(incident);
+        return;
+    }
+    held_.push_back({std::move(incident)});
     if (!resting_) {
         flush();
         resting_ = true;

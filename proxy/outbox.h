@@ -1,6 +1,6 @@
 // Incidents of one worker on their way to the sink. The first goes at once; what follows within a
-// tick goes together, because each hand-over wakes the sink's thread, which in a storm of
-// mismatches costs more than the records.
+// tick goes together, equal ones as one: in a storm of mismatches waking the sink's thread, and
+// freeing there what was allocated here, costs more than making the records.
 #pragma once
 
 #include <vector>
@@ -22,11 +22,11 @@ class Outbox final : public Timed {
     void on_deadline(TimeMs now) override;
 
    private:
-    static constexpr size_t held_max = 256;
+    static constexpr size_t held_max = 32;  // kinds of incident in one tick
 
     IncidentSink& sink_;
     Ticker& ticker_;
-    std::vector<Incident> held_;
+    std::vector<IncidentRun> held_;
     bool resting_ = false;  // one went less than a tick ago
 };
 

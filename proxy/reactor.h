@@ -6,6 +6,7 @@
 // EAGAIN, and its waits cost an epoll_ctl each (docs/performance.md).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -50,14 +51,15 @@ class Reactor final {
     // were told.
     template <typename OnTurn>
     void run(OnTurn&& on_turn) {
-        thread_ = std::this_thread::get_id();
+        thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
         while (!stopped_) {
             turn();
             on_turn();
         }
     }
+    // Any thread may ask.
     [[nodiscard]] bool is_own_thread() const noexcept {
-        return thread_ == std::this_thread::get_id();
+        return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
     }
 
     // ---- any thread
@@ -70,7 +72,7 @@ class Reactor final {
 
     UniqueFd epoll_;
     UniqueFd wake_;  // eventfd(2): readable while tasks wait
-    std::thread::id thread_;
+    std::atomic<std::thread::id> thread_{};
     std::mutex mutex_;
     std::vector<Task> tasks_;
     bool stopping_ = false;  // by stop()

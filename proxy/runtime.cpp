@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "config/load.h"
@@ -73,10 +74,7 @@ struct Runtime::Impl {
             listener_addresses.push_back(to_text(sockets.back()->bound()));
         }
         own.local = local_addresses();
-        const size_t count = worker_count(options.config);
-        for (size_t number = 0; number < count; ++number) {
-            workers.push_back(std::make_unique<Worker>(number, count, shared));
-        }
+        make_workers();
         make_acceptors();
         if (options.config.admin_enabled) start_admin();
     }
@@ -87,6 +85,7 @@ struct Runtime::Impl {
         finish_wait();
     }
 
+    void make_workers();
     void make_acceptors();
     void start_admin();
     void start();
@@ -132,6 +131,18 @@ struct Runtime::Impl {
     std::condition_variable changed;
     bool done = false;
 };
+
+void Runtime::Impl::make_workers() {
+    const size_t count = worker_count(options.config);
+    try {
+        for (size_t number = 0; number < count; ++number) {
+            workers.push_back(std::make_unique<Worker>(number, count, shared));
+        }
+    } catch (const std::system_error& error) {
+        throw StartError(std::string("the workers can't have their event loops: ") + error.what() +
+                         "; raise the limit of open files (ulimit -n)");
+    }
+}
 
 void Runtime::Impl::make_acceptors() {
     for (size_t index = 0; index < sockets.size(); ++index) {

@@ -3,6 +3,7 @@ import argparse
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ def arguments():
     parser.add_argument("--no-counts", action="store_true", help="without system calls and allocations")
     parser.add_argument("--no-micro", action="store_true", help="without the micro benchmarks")
     parser.add_argument("--output", help="the file of the result (default: bench/results/DATE.json after full, none else)")
+    parser.add_argument("--show", metavar="FILE", help="print the table of a result that was written before")
     parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="the folder of the binaries")
     chosen = parser.parse_args()
     chosen.build = os.path.abspath(chosen.build)
@@ -97,8 +99,17 @@ def measure(options):
     return result
 
 
+def interrupted(number, _):
+    raise KeyboardInterrupt(number)
+
+
 def main():
     options = arguments()
+    if options.show:
+        with open(options.show, encoding="utf-8") as file:
+            print(table.render(json.load(file)))
+        return 0
+    signal.signal(signal.SIGTERM, interrupted)  # ends what was started, as Ctrl-C does
     try:
         result = measure(options)
     except Failed as error:

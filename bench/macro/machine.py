@@ -51,6 +51,12 @@ def process_cpu_us(pid):
     return sum(thread_cpu_us(pid).values())
 
 
+def peak_bytes(pid):
+    """The most that has been resident since the start (VmHWM), all its processes together."""
+    return sum(int(re.search(r"^VmHWM:\s+(\d+) kB", read(f"/proc/{one}/status"), re.M).group(1)) * 1024
+               for one in members(pid))
+
+
 def resident_bytes(pid):
     """Of all its processes; a page that some of them share counts for each (Rss), as `ps` and cgroup-less tools show it."""
     return sum(int(re.search(r"^Rss:\s+(\d+) kB", read(f"/proc/{one}/smaps_rollup"), re.M).group(1)) * 1024

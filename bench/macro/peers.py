@@ -224,7 +224,11 @@ class Peer:
         with open(os.devnull, "wb") as nowhere:  # records are rendered and written, as to a log collector
             self.running = Running(name, [*wrapper, *command], names["folder"], {**settings, **(environment or {})},
                                    stdout=nowhere)
-        self.running.wait_until_accepting(self.port)
+        try:
+            self.running.wait_until_accepting(self.port)
+        except BaseException:
+            self.running.stop()
+            raise
         self.start_bytes = machine.resident_bytes(self.pid)
 
     @property

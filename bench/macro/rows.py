@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from . import machine
 from .peers import Failed, Running, connections_max, find, free_port
 
-SMALL, LARGE = "200", "1m"  # names of the files that nghttpd serves
+# Files that nghttpd serves, by name.
+FILES = {"200": 200, "16k": 16 << 10, "1m": 1 << 20}
+SMALL, MEDIUM, LARGE = FILES
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Site:
         self.binaries = binaries
         self.stack = contextlib.ExitStack()
         self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="telltale-bench-site-"))
-        for name, size in ((SMALL, 200), (LARGE, 1 << 20)):
+        for name, size in FILES.items():
             with open(os.path.join(self.folder, name), "wb") as file:
                 file.write(b"x" * size)
         self.servers = {}
@@ -153,6 +155,8 @@ def requests(row, site, peer, scale):
     figures["latency_us"] = percentiles(latencies)
     if peer.pid:
         figures["start_bytes"], figures["resident_bytes"] = peer.start_bytes, peer.resident_bytes()
+        busy = max(0, machine.peak_bytes(peer.pid) - peer.start_bytes)
+        figures["bytes_per_busy_connection"] = busy / row.connections
     return figures
 
 
@@ -235,9 +239,12 @@ def balance(row, site, peer, scale):
 ROWS = {row.name: row for row in (
     Row("10x10", "10 connections × 10 streams, 200 B", requests, "nghttpd", 300_000, 10, 10, layers=(4, 7)),
     Row("100x1", "100 connections × 1 stream, 200 B", requests, "nghttpd", 60_000, 100, 1, layers=(4, 7)),
+    Row("400x1", "400 connections × 1 stream, 200 B", requests, "nghttpd", 60_000, 400, 1),
+    Row("10x10 two workers", "10 × 10 with two workers each", requests, "nghttpd", 300_000, 10, 10, workers=2),
     Row("1x1", "1 connection × 1 stream, 200 B", requests, "nghttpd", 20_000, layers=(4, 7)),
-    Row("1x1 pinned", "the same, all on one core", requests, "nghttpd", 20_000, pinned=True, layers=(4, 7)),
-    Row("10x10 pinned", "10 × 10, all on one core", requests, "nghttpd", 150_000, 10, 10, pinned=True, layers=(4, 7)),
+    Row("1x1 pinned", "the same, all on one core", requests, "nghttpd", 20_000, pinned=True),
+    Row("10x10 pinned", "10 × 10, all on one core", requests, "nghttpd", 150_000, 10, 10, pinned=True),
+    Row("16 KiB", "4 connections × 4 streams, 16 KiB", requests, "nghttpd", 40_000, 4, 4, MEDIUM),
     Row("1 MiB", "4 connections × 4 streams, 1 MiB", requests, "nghttpd", 2_000, 4, 4, LARGE, layers=(4, 7)),
     Row("slow reader", "10 × 10 beside one slow reader", slow_reader, "nghttpd", 150_000, 10, 10),
     Row("set-up", "connect, preface, SETTINGS, reset; one at a time", setup, "h2", 8_000, per="connection"),

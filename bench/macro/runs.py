@@ -18,11 +18,13 @@ def peers_of(row, wanted):
             and row.name not in PEERS[name].get("without", ())]
 
 
-def start(row, site, names, binaries, skipped):
+def start(row, site, names, binaries, skipped, stack):
+    """Peers that end with the stack; an optional one that does not start is told and left out."""
     found = []
     for name in names:
         try:
             found.append(start_one(name, row, site, binaries))
+            stack.callback(found[-1].stop)
         except (Failed, OSError) as error:
             if not PEERS[name].get("optional"):
                 raise
@@ -37,9 +39,7 @@ def measure_row(row, names, binaries, options, progress):
     found = {}
     with Site(binaries) as site, contextlib.ExitStack() as stack:
         site.server(row.upstream)
-        peers = start(row, site, names, binaries, progress.skipped)
-        for peer in peers:
-            stack.callback(peer.stop)
+        peers = start(row, site, names, binaries, progress.skipped, stack)
         for number in range(runs):
             turn = number % len(peers)
             for peer in peers[turn:] + peers[:turn]:
@@ -47,7 +47,7 @@ def measure_row(row, names, binaries, options, progress):
                 found.setdefault(peer.name, []).append(row.measure(row, site, peer, options.scale))
                 if row.name == "idle":  # what it once needed it keeps: the next run starts with a fresh one
                     peer.stop()
-                    stack.callback(restart(peer, row, site, binaries).stop)
+                    restart(peer, row, site, binaries)
     return found
 
 
@@ -58,7 +58,6 @@ def start_one(name, row, site, binaries):
 def restart(peer, row, site, binaries):
     fresh = start_one(peer.name, row, site, binaries)
     peer.running, peer.port = fresh.running, fresh.port
-    return fresh
 
 
 class Progress:

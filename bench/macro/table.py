@@ -6,7 +6,7 @@ COLUMNS = (
     ("CPU µs", "cpu_us", "{:.1f}"), ("added µs", "added.cpu_us", "{:+.1f}"), ("proxy µs", "proxy_cpu_us", "{:.1f}"),
     ("per s", "per_second", "{:,.0f}"), ("p50 µs", "latency_us.p50", "{:,.0f}"), ("p99 µs", "latency_us.p99", "{:,.0f}"),
     ("p999 µs", "latency_us.p999", "{:,.0f}"), ("start KiB", "start_bytes", "KiB"),
-    ("B/connection", "bytes_per_connection", "{:,.0f}"), ("RSS KiB", "resident_bytes", "KiB"),
+    ("B/connection", "bytes_per_connection", "{:,.0f}"), ("B/busy connection", "bytes_per_busy_connection", "{:,.0f}"), ("RSS KiB", "resident_bytes", "KiB"),
     ("held KiB", "held_bytes", "KiB"), ("busiest of 8", "busiest_worker_connections", "{:.1f}"),
 )
 

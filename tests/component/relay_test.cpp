@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
@@ -130,6 +131,42 @@ TEST(Relay, keeps_a_slow_reader_from_growing_memory) {
     server.shutdown_send();
     EXPECT_EQ(client.receive_to_end().bytes.size(), accepted);
     client.close();
+}
+
+TEST(Relay, a_transfer_without_end_lets_other_connections_pass) {
+    Server upstream;
+    config::Config config = config_for(upstream.address());
+    config.workers = 1;
+    Sidecar sidecar(std::move(config));
+    Connection endless_client = connect_to(sidecar.address());
+    Connection endless_server = upstream.accept();
+    std::atomic<bool> enough = false;
+    std::thread writes([&] {
+        const std::string block(1 << 20, 'x');
+        while (!enough && endless_client.try_send(block)) {
+        }
+        endless_client.shutdown_send();
+    });
+    std::thread reads([&] {
+        while (endless_server.receive_some(1 << 20).end == End::open) {
+        }
+    });
+    Connection client = connect_to(sidecar.address());
+    Connection server = upstream.accept();
+    for (int round = 0; round < 200; ++round) {
+        client.send("ping");
+        ASSERT_EQ(server.receive(4).bytes, "ping");
+        server.send("pong");
+        ASSERT_EQ(client.receive(4).bytes, "pong");
+    }
+    enough = true;
+    writes.join();
+    reads.join();
+    endless_server.shutdown_send();
+    EXPECT_EQ(endless_client.receive_to_end().end, End::fin);
+    client.shutdown_send();
+    server.shutdown_send();
+    EXPECT_EQ(client.receive_to_end().end, End::fin);
 }
 
 TEST(Relay, works_over_ipv6) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <string>
 
@@ -75,8 +76,24 @@ TEST_F(Outboxes, a_flush_lets_nothing_wait) {
 }
 
 TEST_F(Outboxes, holds_only_so_many) {
-    for (int i = 0; i < 257; ++i) push(start);
-    EXPECT_TRUE(wait_for_lines(257));
+    for (int i = 0; i < 33; ++i) push(start);
+    EXPECT_TRUE(wait_for_lines(33));
+}
+
+TEST_F(Outboxes, equal_ones_of_a_tick_are_counted_and_the_newest_is_kept) {
+    for (int i = 0; i < 5; ++i) {
+        Incident incident = example_incident();
+        incident.id = std::to_string(i);
+        outbox_.push(std::move(incident), start);
+    }
+    outbox_.flush();
+    std::promise<std::vector<IncidentSink::Entry>> promise;
+    sink_.list([&](std::vector<IncidentSink::Entry> entries) { promise.set_value(entries); });
+    const auto entries = promise.get_future().get();
+    ASSERT_EQ(entries.size(), 1U);
+    EXPECT_EQ(entries[0].count, 5U);
+    EXPECT_EQ(entries[0].incident.id, "4");
+    EXPECT_EQ(lines(), 1U);
 }
 
 }  // namespace

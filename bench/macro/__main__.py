@@ -37,6 +37,7 @@ def arguments():
     parser.add_argument("--no-counts", action="store_true", help="without system calls and allocations")
     parser.add_argument("--no-micro", action="store_true", help="without the micro benchmarks")
     parser.add_argument("--output", help="the file of the result (default: bench/results/DATE.json after full, none else)")
+    parser.add_argument("--resume", action="store_true", help="keep the rows that the output file has already")
     parser.add_argument("--show", metavar="FILE", help="print the table of a result that was written before")
     parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="the folder of the binaries")
     chosen = parser.parse_args()
@@ -74,28 +75,47 @@ def commit():
     return done.stdout.strip() or None
 
 
+def write(path, result):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
+def begun(options, found):
+    """A new result, or the one that is being resumed."""
+    if options.resume and options.output and os.path.exists(options.output):
+        with open(options.output, encoding="utf-8") as file:
+            return json.load(file)
+    busy = machine.idle_load()
+    if busy > 0.05:
+        runs.say(f"warning: something else uses {busy:.0%} of a core; the spread will tell how much it matters")
+    return {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine.describe(),
+            "versions": versions(found, options.peer), "runs": options.runs, "scale": options.scale,
+            "busy_before": round(busy, 3), "left_out": {}, "rows": {}, "micro": {}, "counts": {}}
+
+
 def measure(options):
     found = binaries(options.build)
     absent = [name for name in options.peer if missing(name)]
     if absent:
         raise Failed(f"not installed: {', '.join(absent)}; `make bench` installs what bench/packages.txt names")
     raise_file_limit()
-    busy = machine.idle_load()
-    if busy > 0.05:
-        runs.say(f"warning: something else uses {busy:.0%} of a core; the spread will tell how much it matters")
-    rows, skipped = runs.measure([ROWS[name] for name in options.row], options.peer, found, options)
-    result = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine.describe(),
-              "versions": versions(found, options.peer), "runs": options.runs, "scale": options.scale,
-              "busy_before": round(busy, 3), "left_out": skipped, "rows": summary.summarise(rows)}
-    if not options.no_micro:
+    result = begun(options, found)
+
+    def keep(row, measured, left_out):
+        result["rows"].update(summary.summarise({row: measured}))
+        result["left_out"].update(left_out)
+        if options.output:
+            write(options.output, result)
+
+    runs.measure([ROWS[name] for name in options.row if name not in result["rows"]], options.peer, found, options, keep)
+    if not options.no_micro and not result["micro"]:
         runs.say("  micro benchmarks")
         result["micro"] = micro.measure(found, options.size == "quick")
-    if not options.no_counts:
-        result["counts"] = {}
-        for name in options.peer:
-            if name != "direct" and name not in skipped:
-                runs.say(f"  counting what {name} does for each request")
-                result["counts"][name] = count(name, found)
+    for name in () if options.no_counts else options.peer:
+        if name not in ("direct", *result["left_out"], *result["counts"]):
+            runs.say(f"  counting what {name} does for each request")
+            result["counts"][name] = count(name, found)
     return result
 
 
@@ -116,16 +136,17 @@ def main():
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("error: interrupted; everything that was started is ended, nothing is written", file=sys.stderr)
+        kept = f"; the rows that are done are in {options.output}, --resume goes on" if options.output else ""
+        print(f"error: interrupted; everything that was started is ended{kept}", file=sys.stderr)
         return 130
     print(table.render(result))
     if options.output:
-        with open(options.output, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        write(options.output, result)
         picture = plot.draw(result, os.path.abspath(os.path.splitext(options.output)[0] + ".svg"))
         print("written:", ", ".join(os.path.relpath(path) for path in (options.output, picture) if path))
-    return 0
+    for what, why in result["left_out"].items():
+        print(f"left out: {what}: {why}", file=sys.stderr)
+    return 1 if any(what.startswith("telltale") for what in result["left_out"]) else 0
 
 
 if __name__ == "__main__":

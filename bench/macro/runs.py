@@ -18,7 +18,7 @@ def peers_of(row, wanted):
             and row.name not in PEERS[name].get("without", ())]
 
 
-def start(row, site, names, binaries, skipped, stack):
+def start(row, site, names, binaries, progress, stack):
     """Peers that end with the stack; an optional one that does not start is told and left out."""
     found = []
     for name in names:
@@ -28,8 +28,7 @@ def start(row, site, names, binaries, skipped, stack):
         except (Failed, OSError) as error:
             if not PEERS[name].get("optional"):
                 raise
-            skipped[name] = str(error).splitlines()[0]
-            say(f"    {name} is left out: {skipped[name]}")
+            progress.skip(name, error)
     return found
 
 
@@ -39,12 +38,18 @@ def measure_row(row, names, binaries, options, progress):
     found = {}
     with Site(binaries) as site, contextlib.ExitStack() as stack:
         site.server(row.upstream)
-        peers = start(row, site, names, binaries, progress.skipped, stack)
+        peers = start(row, site, names, binaries, progress, stack)
         for number in range(runs):
             turn = number % len(peers)
             for peer in peers[turn:] + peers[:turn]:
                 progress.step(f"{row.name}, {peer.name}, run {number + 1} of {runs}")
-                found.setdefault(peer.name, []).append(row.measure(row, site, peer, options.scale))
+                if f"{peer.name}, {row.name}" in progress.skipped:
+                    continue
+                try:
+                    found.setdefault(peer.name, []).append(row.measure(row, site, peer, options.scale))
+                except Failed as error:  # one peer's trouble is no reason to lose the others' half hour
+                    found.pop(peer.name, None)
+                    progress.skip(f"{peer.name}, {row.name}", error)
                 if row.name == "idle":  # what it once needed it keeps: the next run starts with a fresh one
                     peer.stop()
                     restart(peer, row, site, binaries)
@@ -65,7 +70,11 @@ class Progress:
 
     def __init__(self, total):
         self.total, self.done, self.start = total, 0, time.monotonic()
-        self.skipped = {}
+        self.skipped = {}  # what: why
+
+    def skip(self, what, error):
+        self.skipped[what] = str(error).splitlines()[0]
+        say(f"    left out: {what}: {self.skipped[what]}")
 
     def step(self, text):
         left = ""
@@ -76,9 +85,11 @@ class Progress:
         self.done += 1
 
 
-def measure(rows, wanted, binaries, options):
+def measure(rows, wanted, binaries, options, on_row):
+    """Calls on_row(name, {peer: [figures of each run]}, what was left out and why) after each row."""
     plan = [(row, peers_of(row, wanted)) for row in rows]
     total = sum(len(names) * (min(options.runs, 3) if row.name == "idle" else options.runs) for row, names in plan)
     progress = Progress(total)
-    found = {row.name: measure_row(row, names, binaries, options, progress) for row, names in plan if names}
-    return found, progress.skipped
+    for row, names in plan:
+        if names:
+            on_row(row.name, measure_row(row, names, binaries, options, progress), progress.skipped)

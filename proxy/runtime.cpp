@@ -188,9 +188,11 @@ void Runtime::Impl::start_admin() {
         });
     };
     sources.incidents = [this](std::function<void(std::vector<IncidentSink::Entry>)> then) {
-        sink.list([this, then = std::move(then)](std::vector<IncidentSink::Entry> entries) {
-            asio::post(control, [then, entries = std::move(entries)]() mutable {
-                then(std::move(entries));
+        gather(0, [this, then = std::move(then)](const std::vector<WorkerSnapshot>&) {
+            sink.list([this, then](std::vector<IncidentSink::Entry> entries) {
+                asio::post(control, [then, entries = std::move(entries)]() mutable {
+                    then(std::move(entries));
+                });
             });
         });
     };
@@ -292,7 +294,8 @@ void Runtime::Impl::stop_accepting() {
 
 void Runtime::Impl::poll_drained() {
     if (open_connections() == 0) {
-        finished();
+        // The last records are with the workers still.
+        gather(0, [this](const std::vector<WorkerSnapshot>&) { finished(); });
         return;
     }
     if (!aborting && std::chrono::steady_clock::now() >= drain_until) {

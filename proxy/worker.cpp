@@ -79,8 +79,6 @@ const sniff::RegistryFacts& Worker::registry_facts(size_t listener, const std::s
 }
 
 void Worker::remove(Session& session) noexcept {
-    // Whoever waits for the last connection to end wants its record too.
-    if (sessions_.size() == 1) outbox_.flush();
     ticker_.drop(session);
     --stats_[session.listener_index()].active;
     load_.fetch_sub(1, std::memory_order_relaxed);
@@ -121,6 +119,7 @@ std::string Worker::incident_id(uint64_t number) const {
 void Worker::snapshot(size_t connections_max, std::function<void(WorkerSnapshot)> then) {
     reactor_.post([this, connections_max, then = std::move(then)] {
         read_clock();
+        outbox_.flush();  // who looks sees all that has happened
         then(take_snapshot(connections_max));
     });
 }

@@ -51,6 +51,7 @@ class Worker final {
     // Counts the connection at once, so that the next choice of a worker sees it; the worker adopts
     // it on its own thread.
     void hand_over(size_t listener, UniqueFd fd, const PeerAddress& peer);
+    // Records that were still held back are on their way to the sink when `then` is called.
     void snapshot(size_t connections_max, std::function<void(WorkerSnapshot)> then);
     void abort_all();
 

@@ -75,10 +75,20 @@ def commit():
     return done.stdout.strip() or None
 
 
+def rounded(value):
+    """Four digits are more than any figure here is good for."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def write(path, result):
+    """One line for each row, so that two results can be compared by eye."""
+    parts = {key: value for key, value in result.items() if key != "rows"}
+    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(rounded(row))}" for name, row in result["rows"].items())
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+        file.write(json.dumps(rounded(parts), indent=1, ensure_ascii=False)[:-2])
+        file.write(f',\n "rows": {{\n{rows}\n}}}}\n')
 
 
 def begun(options, found):

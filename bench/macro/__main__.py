@@ -158,6 +158,8 @@ def main():
         write(options.output, result)
         picture = plot.draw(result, os.path.abspath(os.path.splitext(options.output)[0] + ".svg"))
         print("written:", ", ".join(os.path.relpath(path) for path in (options.output, picture) if path))
+        if not find("gnuplot"):
+            print("no picture: gnuplot is not installed; `make bench` installs it", file=sys.stderr)
     for what, why in result["left_out"].items():
         print(f"left out: {what}: {why}", file=sys.stderr)
     return 1 if any(what.startswith("telltale") for what in result["left_out"]) else 0

@@ -56,9 +56,10 @@ def write_data(folder, row, values):
 
 
 def draw(result, output):
-    """The file's name, or None where the result has no row to show."""
+    """The file's name, or None where the result has no row to show or nobody can draw it."""
     rows = [(row, values) for row in ROWS if (values := bars(result, row))]
-    if not rows:
+    gnuplot = find("gnuplot")
+    if not rows or not gnuplot:
         return None
     with tempfile.TemporaryDirectory() as folder:
         plots = "".join(PLOT.format(title=row, data=write_data(folder, row, values),
@@ -67,7 +68,7 @@ def draw(result, output):
         height = 110 + 26 * max(len(v) for _, v in rows)
         script = SCRIPT.format(height=height, top=1 - 62 / height, bottom=30 / height, output=output, count=len(rows), plots=plots,
                                widest=WIDEST * 1.25)
-        done = subprocess.run([find("gnuplot") or "gnuplot"], input=script, capture_output=True, text=True, check=False)
+        done = subprocess.run([gnuplot], input=script, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(f"gnuplot ended with {done.returncode}: {done.stderr[-1000:]}")
     return output

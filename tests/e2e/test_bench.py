@@ -27,6 +27,8 @@ def test_it_measures_each_kind_of_row_and_writes_what_it_found(tmp_path):
     done = run_sh("quick", "--runs", "1", "--scale", "0.01", "--peer", "direct", "--peer", "floor", "--peer", "telltale",
                   *rows, "--output", str(output))
     assert done.returncode == 0, done.stderr
+    process.find_program("gnuplot")
+    assert "telltale" in (tmp_path / "result.svg").read_text(), "no picture"
     result = json.loads(output.read_text())
     assert set(result["rows"]) == set(ROWS)
     telltale = {row: peers["telltale"]["figures"] for row, peers in result["rows"].items()}

@@ -21,7 +21,7 @@ build: deps ## build the program: build/release/telltale
 test: deps-test ## build all, run every test, then the unit and component tests under ASan and UBSan
 	@.ci/test
 
-bench: deps-bench ## measure beside HAProxy, nginx and others, half an hour (ARGS=quick: 5 minutes; ARGS=--help)
+bench: deps-bench ## measure beside HAProxy, nginx and others, an hour (ARGS=quick: 5 minutes; ARGS=--help)
 	@.ci/step "configuring (release)" configure-release cmake --preset release
 	@.ci/step "building what is measured" build-bench cmake --build --preset release \
 		--target telltale floor bench_load count_allocations micro_bench

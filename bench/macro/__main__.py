@@ -112,16 +112,20 @@ def measure(options):
     raise_file_limit()
     result = begun(options, found)
 
+    def save():
+        if options.output:
+            write(options.output, result)
+
     def keep(row, measured, left_out):
         result["rows"].update(summary.summarise({row: measured}))
         result["left_out"].update(left_out)
-        if options.output:
-            write(options.output, result)
+        save()
 
     runs.measure([ROWS[name] for name in options.row if name not in result["rows"]], options.peer, found, options, keep)
     if not options.no_micro and not result["micro"]:
         runs.say("  micro benchmarks")
         result["micro"] = micro.measure(found, options.size == "quick")
+        save()
     for name in () if options.no_counts else options.peer:
         if name in ("direct", *result["left_out"], *result["counts"]):
             continue
@@ -130,6 +134,7 @@ def measure(options):
             result["counts"][name] = count(name, found)
         except Failed as error:  # one with an allocator of its own does not go with the hook
             result["left_out"][f"{name}, counts"] = str(error).splitlines()[-1]
+        save()
     return result
 
 
@@ -155,7 +160,6 @@ def main():
         return 130
     print(table.render(result))
     if options.output:
-        write(options.output, result)
         picture = plot.draw(result, os.path.abspath(os.path.splitext(options.output)[0] + ".svg"))
         print("written:", ", ".join(os.path.relpath(path) for path in (options.output, picture) if path))
         if not find("gnuplot"):

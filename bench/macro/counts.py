@@ -10,7 +10,6 @@ from .peers import Peer, find
 from .rows import ROWS, Site, h2load, run
 
 REQUESTS = 2_000
-CONNECTIONS = 200
 
 
 def parse_strace(text):
@@ -24,7 +23,7 @@ def parse_strace(text):
 
 
 def syscalls(name, row, site, binaries):
-    """Per request, start and end of the proxy and its one warm connection taken off by a second run of no requests."""
+    """Per request, with the connections that carry them; start and end of the proxy are taken off by a second run."""
     def counted(amount):
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "strace")
@@ -66,7 +65,7 @@ class Allocations:
 
 
 def allocations(name, row, site, binaries):
-    """Per request (of one long connection each) and per connection (set-up and end)."""
+    """Per request of a connection that lasts, and per connection for its set-up and end."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "allocations")
         counter = Allocations(path)

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 
+from tests.support.ports import free_port
+
 from . import machine
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -20,22 +22,6 @@ class Failed(Exception):
 
 def find(program):
     return shutil.which(program, path=SBIN)
-
-
-def free_port():
-    """Below the kernel's ephemeral ports, so that no outgoing connection takes it meanwhile."""
-    for port in range(free_port.next, 32000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        free_port.next = port + 1
-        return port
-    raise Failed("no free port between 20000 and 32000")
-
-
-free_port.next = 20000
 
 
 def raise_file_limit():
@@ -212,8 +198,8 @@ class Peer:
         if "command" not in spec:
             return
         self.port = free_port()
-        names = {"connections": connections, "twice": 2 * connections + 50, "listen": self.port, "upstream": upstream_port, "workers": workers, "admin": free_port(),
-                 "binaries": binaries.bench, "telltale": binaries.telltale,
+        names = {"connections": connections, "twice": 2 * connections + 50, "listen": self.port,
+                 "upstream": upstream_port, "workers": workers, "admin": free_port(), "binaries": binaries.bench, "telltale": binaries.telltale,
                  "folder": tempfile.mkdtemp(prefix=f"telltale-bench-{name.replace(' ', '-')}-")}
         if "file" in spec:
             with open(os.path.join(names["folder"], spec["file"]), "w", encoding="ascii") as file:

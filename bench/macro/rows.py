@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 
+from tests.support.ports import free_port
+
 from . import machine
-from .peers import Failed, Running, connections_max, find, free_port
+from .peers import Failed, Running, connections_max, find
 
 # Files that nghttpd serves, by name.
 FILES = {"200": 200, "16k": 16 << 10, "1m": 1 << 20}

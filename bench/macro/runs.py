@@ -47,7 +47,7 @@ def measure_row(row, names, binaries, options, progress):
                     continue
                 try:
                     found.setdefault(peer.name, []).append(row.measure(row, site, peer, options.scale))
-                except Failed as error:  # one peer's trouble is no reason to lose the others' half hour
+                except Failed as error:  # one peer's trouble is no reason to lose the others'
                     found.pop(peer.name, None)
                     progress.skip(f"{peer.name}, {row.name}", error)
                 if row.name == "idle":  # what it once needed it keeps: the next run starts with a fresh one

@@ -116,6 +116,15 @@ std::string Address::text() const {
     return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+std::string Upstream::text() const {
+    std::string text;
+    for (const Address& address : addresses) {
+        if (!text.empty()) text += ", ";
+        text += address.text();
+    }
+    return text;
+}
+
 Parsed parse_listen_address(std::string_view text) {
     return parse(text, Use::listen);
 }

@@ -26,17 +26,53 @@ struct Address {
     friend bool operator==(const Address&, const Address&) = default;
 };
 
-enum class Policy : uint8_t { observe };
-inline constexpr std::array<std::string_view, 1> policy_names = {"observe"};
+// What is done when the two sides do not speak the same protocol.
+enum class Policy : uint8_t { observe, answer, reroute, reset };
+inline constexpr std::array<std::string_view, 4> policy_names = {"observe", "answer", "reroute",
+                                                                 "reset"};
+
+enum class Balance : uint8_t { round_robin, least_connections };
+inline constexpr std::array<std::string_view, 2> balance_names = {"round_robin",
+                                                                  "least_connections"};
+
+// Where a listener's connections go: every address of every name is an endpoint.
+struct Upstream {
+    std::vector<Address> addresses;  // at least one
+    Balance balance = Balance::round_robin;
+    std::chrono::milliseconds resolve{5000};  // names are looked up again after this
+    std::chrono::milliseconds check{0};       // active check at this interval; 0: none
+
+    // As a reader wants it: the address, or all of them with commas.
+    [[nodiscard]] std::string text() const;
+    friend bool operator==(const Upstream&, const Upstream&) = default;
+};
 
 struct Listener {
     std::string name;
     Address listen;
     sniff::Direction direction = sniff::Direction::inbound;
     sniff::Expect expect = sniff::Expect::any;
-    Address upstream;
+    Upstream upstream;
     Policy on_mismatch = Policy::observe;
     friend bool operator==(const Listener&, const Listener&) = default;
+};
+
+// on_mismatch: answer
+struct Answer {
+    bool show_addresses = true;
+    // How long a client of HTTP/2 is answered before GOAWAY makes it connect anew: so long it may
+    // take to notice an upstream that was mended.
+    std::chrono::milliseconds linger{1000};
+    friend bool operator==(const Answer&, const Answer&) = default;
+};
+
+// on_mismatch: reroute
+struct Reroute {
+    uint32_t attempts = 1;      // further endpoints that one connection may be sent to
+    uint32_t eject_s = 30;      // how long an endpoint that spoke the wrong protocol is left out;
+                                // doubles each time, at most 32 times as long
+    bool correct_port = false;  // a metrics port of the registry: try the gRPC port beside it
+    friend bool operator==(const Reroute&, const Reroute&) = default;
 };
 
 struct Service {  // one row of the registry
@@ -66,10 +102,16 @@ struct Sniff {
 };
 
 struct Limits {
-    uint32_t connections = 0;        // 0: derived from RLIMIT_NOFILE
+    uint32_t connections = 0;             // 0: derived from RLIMIT_NOFILE
+    uint32_t connections_per_client = 0;  // from one client address; 0: no limit
+    uint32_t accept_rate = 20000;         // connections a second; 0: no limit
     uint32_t incident_queue = 1024;  // records waiting for the log; more are dropped and counted
     uint32_t incidents_kept = 200;   // shown by /incidents
     uint64_t buffered_bytes = 64U << 20U;  // lent to slow readers, all connections together
+    // What a policy keeps of a client's first bytes until the upstream has spoken. A client of
+    // HTTP/2 may send 64 KiB of data before it hears SETTINGS (RFC 9113 §6.9.2), and the frames
+    // around them.
+    uint32_t first_flight_bytes = 80U << 10U;
     friend bool operator==(const Limits&, const Limits&) = default;
 };
 
@@ -97,7 +139,10 @@ struct Config {
     Address admin{.host = "127.0.0.1", .port = 15970, .unix_path = {}};
     bool admin_enabled = true;  // admin: {listen: none}
     uint32_t workers = 0;       // 0: one per processor, at most 2
+    Address handover;           // a Unix socket on which a successor gets the sockets; port 0: none
     std::vector<Listener> listeners;
+    Answer answer;
+    Reroute reroute;
     std::vector<Service> services;
     Timeouts timeouts;
     Sniff sniff;

@@ -14,6 +14,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr size_t listeners_max = 256;  // each is a set of metric series
+constexpr size_t upstreams_max = 64;
 constexpr size_t services_max = 4096;
 constexpr size_t addresses_max = 1024;
 constexpr size_t data_sets_max = 16;
@@ -48,6 +49,12 @@ Key<T> unsupported(std::string name, std::string instead) {
             .write = [](const T&) -> std::optional<YamlNode> { return std::nullopt; }};
 }
 
+const YamlNode* find_child(const YamlNode& node, std::string_view key) {
+    const auto found = std::find_if(node.children.begin(), node.children.end(),
+                                    [key](const YamlNode& child) { return child.key == key; });
+    return found == node.children.end() ? nullptr : &*found;
+}
+
 // ---- node, admin
 
 Keys<Node> node_keys() {
@@ -75,21 +82,71 @@ Key<Config> admin_listen_key() {
 
 // ---- listeners
 
-Keys<Listener> upstream_keys() {
-    return {
-        required(scalar("address", &Listener::upstream, upstream_address())),
-        unsupported<Listener>("original_destination", "address"),
+// One address says the same as a list of one.
+Key<Upstream> upstream_address_key() {
+    const auto kind = upstream_address();
+    return {.name = "address",
+            .expected = kind.expected,
+            .read =
+                [kind](const Field& field, Upstream& upstream) {
+                    if (auto value = read_value(field, kind)) upstream.addresses = {*value};
+                },
+            .write = [kind](const Upstream& upstream) -> std::optional<YamlNode> {
+                if (upstream.addresses.size() != 1) return std::nullopt;
+                return yaml_scalar(kind.text(upstream.addresses.front()));
+            }};
+}
+
+Key<Upstream> upstream_addresses_key() {
+    Key<Upstream> key =
+        list("addresses", &Upstream::addresses,
+             values<Upstream>("a list of addresses", upstreams_max, upstream_address()));
+    key.write = [write = key.write](const Upstream& upstream) -> std::optional<YamlNode> {
+        if (upstream.addresses.size() == 1) return std::nullopt;
+        return write(upstream);
     };
+    return key;
+}
+
+Keys<Upstream> upstream_keys() {
+    return {
+        upstream_address_key(),
+        upstream_addresses_key(),
+        scalar("balance", &Upstream::balance, word_of<Balance>(balance_names)),
+        scalar("resolve", &Upstream::resolve, duration_between(seconds(1), hours(24))),
+        scalar("check", &Upstream::check, duration_between(milliseconds(0), hours(1))),
+        unsupported<Upstream>("original_destination", "address"),
+    };
+}
+
+// Exactly one of `address` and `addresses`.
+void check_upstream(const Field& field) {
+    const YamlNode* const address = find_child(field.node, "address");
+    const YamlNode* const addresses = find_child(field.node, "addresses");
+    if (address == nullptr && addresses == nullptr) {
+        const std::string path = field.child(field.node, "address").path;
+        field.fail_at(field.node.line, path,
+                      "got nothing, expected " + upstream_address().expected);
+    } else if (address != nullptr && addresses != nullptr) {
+        field.child(*addresses, "addresses").fail("got it beside address, expected one of the two");
+    } else if (addresses != nullptr && addresses->kind == YamlNode::Kind::list &&
+               addresses->children.empty()) {
+        field.child(*addresses, "addresses").fail("got an empty list, expected an address");
+    }
 }
 
 // `upstream: host:port` says the same as `upstream: {address: "host:port"}`.
 Key<Listener> upstream_key() {
-    Key<Listener> key = group("upstream", upstream_keys());
-    const Key<Listener> address = scalar("upstream", &Listener::upstream, upstream_address());
+    Key<Listener> key = mapping("upstream", &Listener::upstream, upstream_keys());
+    const Key<Upstream> address = upstream_address_key();
     key.expected = address.expected;
     key.read = [address, as_mapping = key.read](const Field& field, Listener& listener) {
-        const bool is_mapping = field.node.kind == YamlNode::Kind::mapping;
-        (is_mapping ? as_mapping : address.read)(field, listener);
+        if (field.node.kind != YamlNode::Kind::mapping) {
+            address.read(field, listener.upstream);
+            return;
+        }
+        as_mapping(field, listener);
+        check_upstream(field);
     };
     return key;
 }
@@ -101,7 +158,24 @@ Keys<Listener> listener_keys() {
         scalar("direction", &Listener::direction, direction_word()),
         scalar("expect", &Listener::expect, expect_word()),
         required(upstream_key()),
-        scalar("on_mismatch", &Listener::on_mismatch, policy()),
+        scalar("on_mismatch", &Listener::on_mismatch, policy_word()),
+    };
+}
+
+// ---- policies
+
+Keys<Answer> answer_keys() {
+    return {
+        scalar("show_addresses", &Answer::show_addresses, yes_or_no()),
+        scalar("linger", &Answer::linger, duration_between(milliseconds(0), minutes(1))),
+    };
+}
+
+Keys<Reroute> reroute_keys() {
+    return {
+        scalar("attempts", &Reroute::attempts, number_between<uint32_t>(0, 8)),
+        scalar("eject_s", &Reroute::eject_s, number_between<uint32_t>(0, 86400)),
+        scalar("correct_port", &Reroute::correct_port, yes_or_no()),
     };
 }
 
@@ -132,12 +206,6 @@ Keys<RegistryDraft> registry_keys() {
         list("services", &RegistryDraft::services,
              mappings<RegistryDraft>("a list of services", services_max, service_keys())),
     };
-}
-
-const YamlNode* find_child(const YamlNode& node, std::string_view key) {
-    const auto found = std::find_if(node.children.begin(), node.children.end(),
-                                    [key](const YamlNode& child) { return child.key == key; });
-    return found == node.children.end() ? nullptr : &*found;
 }
 
 void check_service(const Field& field, const Service& service) {
@@ -252,10 +320,15 @@ Keys<Sniff> sniff_keys() {
 Keys<Limits> limits_keys() {
     return {
         scalar("connections", &Limits::connections, number_between<uint32_t>(0, 1'000'000)),
+        scalar("connections_per_client", &Limits::connections_per_client,
+               number_between<uint32_t>(0, 1'000'000)),
+        scalar("accept_rate", &Limits::accept_rate, number_between<uint32_t>(0, 1'000'000)),
         scalar("incident_queue", &Limits::incident_queue, number_between<uint32_t>(1, 1'000'000)),
         scalar("incidents_kept", &Limits::incidents_kept, number_between<uint32_t>(0, 10'000)),
         scalar("buffered_bytes", &Limits::buffered_bytes,
                number_between<uint64_t>(1U << 20U, uint64_t{1} << 40U)),
+        scalar("first_flight_bytes", &Limits::first_flight_bytes,
+               number_between<uint32_t>(4096, 262144)),
     };
 }
 
@@ -273,8 +346,11 @@ const Keys<Config>& config_keys() {
         mapping("node", &Config::node, node_keys()),
         group<Config>("admin", {admin_listen_key()}),
         scalar("workers", &Config::workers, worker_count()),
+        scalar("handover", &Config::handover, handover_address()),
         list("listeners", &Config::listeners,
              mappings<Config>("a list of listeners", listeners_max, listener_keys())),
+        mapping("answer", &Config::answer, answer_keys()),
+        mapping("reroute", &Config::reroute, reroute_keys()),
         registry_key(),
         mapping("timeouts", &Config::timeouts, timeouts_keys()),
         mapping("sniff", &Config::sniff, sniff_keys()),

@@ -32,11 +32,11 @@ using DataSets = std::function<std::optional<std::string>(const std::string& nam
 // file.
 struct Overrides {
     std::optional<std::string> listen, upstream, admin, log_format, log_level, expect, direction,
-        workers, node_name;
+        workers, node_name, on_mismatch, handover;
 };
 // TELLTALE_LISTEN, TELLTALE_UPSTREAM, TELLTALE_ADMIN, TELLTALE_LOG_FORMAT, TELLTALE_LOG_LEVEL,
-// TELLTALE_EXPECT, TELLTALE_DIRECTION, TELLTALE_WORKERS, TELLTALE_NODE_NAME: used where the flag is
-// absent and the variable not empty.
+// TELLTALE_EXPECT, TELLTALE_DIRECTION, TELLTALE_WORKERS, TELLTALE_NODE_NAME, TELLTALE_ON_MISMATCH,
+// TELLTALE_HANDOVER: used where the flag is absent and the variable not empty.
 [[nodiscard]] Overrides with_environment(Overrides flags, const Environment& environment);
 
 struct Source {

@@ -16,10 +16,12 @@ struct Row {
     std::string_view variable;
 };
 
-constexpr std::array<Row, 9> rows = {{
+constexpr std::array<Row, 11> rows = {{
     {&Overrides::listen, "--listen", "TELLTALE_LISTEN"},
     {&Overrides::upstream, "--upstream", "TELLTALE_UPSTREAM"},
+    {&Overrides::on_mismatch, "--on-mismatch", "TELLTALE_ON_MISMATCH"},
     {&Overrides::admin, "--admin", "TELLTALE_ADMIN"},
+    {&Overrides::handover, "--handover", "TELLTALE_HANDOVER"},
     {&Overrides::log_format, "--log-format", "TELLTALE_LOG_FORMAT"},
     {&Overrides::log_level, "--log-level", "TELLTALE_LOG_LEVEL"},
     {&Overrides::expect, "--expect", "TELLTALE_EXPECT"},
@@ -29,8 +31,9 @@ constexpr std::array<Row, 9> rows = {{
 }};
 
 // The flags that say something about one listener.
-constexpr std::array<Flag Overrides::*, 4> listener_flags = {
-    &Overrides::listen, &Overrides::upstream, &Overrides::expect, &Overrides::direction};
+constexpr std::array<Flag Overrides::*, 5> listener_flags = {
+    &Overrides::listen, &Overrides::upstream, &Overrides::expect, &Overrides::direction,
+    &Overrides::on_mismatch};
 
 void fail(Flag Overrides::*member, std::string text, Report& report) {
     for (const Row& row : rows) {
@@ -55,9 +58,14 @@ void apply(const Overrides& overrides, Flag Overrides::*member, const ValueKind<
 
 void apply_to_listener(const Overrides& overrides, Listener& listener, Report& report) {
     apply(overrides, &Overrides::listen, listen_address(), listener.listen, report);
-    apply(overrides, &Overrides::upstream, upstream_address(), listener.upstream, report);
+    if (overrides.upstream) {
+        Address upstream;
+        apply(overrides, &Overrides::upstream, upstream_address(), upstream, report);
+        listener.upstream.addresses = {upstream};
+    }
     apply(overrides, &Overrides::expect, expect_word(), listener.expect, report);
     apply(overrides, &Overrides::direction, direction_word(), listener.direction, report);
+    apply(overrides, &Overrides::on_mismatch, policy_word(), listener.on_mismatch, report);
 }
 
 void apply_to_listeners(const Overrides& overrides, std::vector<Listener>& listeners,
@@ -108,6 +116,7 @@ void apply_overrides(const Overrides& overrides, Config& config, Report& report)
     apply(overrides, &Overrides::log_level, log_level_word(), config.log.level, report);
     apply(overrides, &Overrides::workers, worker_count(), config.workers, report);
     apply(overrides, &Overrides::node_name, node_name(), config.node.name, report);
+    apply(overrides, &Overrides::handover, handover_address(), config.handover, report);
 
     std::optional<Address> admin;
     if (config.admin_enabled) admin = config.admin;

@@ -77,6 +77,7 @@ class Validator final {
             check_name(i);
             check_listen(i);
             check_loop(i);
+            check_upstreams(i);
         }
     }
 
@@ -115,28 +116,48 @@ class Validator final {
         }
     }
 
-    [[nodiscard]] std::optional<size_t> next_listener(size_t from) const {
-        const Address& upstream = config_.listeners[from].upstream;
+    // Steps from `from` back to `start` through the upstreams of listeners that were not visited;
+    // 0: it does not lead there.
+    [[nodiscard]] size_t steps_back(const Address& upstream, size_t start,
+                                    std::vector<bool>& visited) const {
         for (size_t i = 0; i < config_.listeners.size(); ++i) {
-            if (arrives_at(upstream, config_.listeners[i].listen)) return i;
+            if (visited[i] || !arrives_at(upstream, config_.listeners[i].listen)) continue;
+            if (i == start) return 1;
+            visited[i] = true;
+            for (const Address& next : config_.listeners[i].upstream.addresses) {
+                if (const size_t steps = steps_back(next, start, visited)) return steps + 1;
+            }
         }
-        return std::nullopt;
+        return 0;
     }
 
-    // Follows upstreams from listener to listener, at most once through each.
     void check_loop(size_t start) {
-        std::optional<size_t> at = next_listener(start);
-        size_t steps = 1;
-        while (at && *at != start && steps++ < config_.listeners.size()) at = next_listener(*at);
-        if (!at || *at != start) return;
         const Listener& listener = config_.listeners[start];
-        const std::string through = steps == 1 ? ""
-                                               : " through " + std::to_string(steps - 1) +
-                                                     " other listener" + (steps == 2 ? "" : "s");
-        fail(start, "upstream",
-             "got " + quoted(listener.upstream.text()) + ", which leads back to this listener" +
-                 through + " (it listens on " + listener.listen.text() +
-                 "), expected another address");
+        for (const Address& upstream : listener.upstream.addresses) {
+            std::vector<bool> visited(config_.listeners.size());
+            const size_t steps = steps_back(upstream, start, visited);
+            if (steps == 0) continue;
+            const std::string through = steps == 1
+                                            ? ""
+                                            : " through " + std::to_string(steps - 1) +
+                                                  " other listener" + (steps == 2 ? "" : "s");
+            fail(start, "upstream",
+                 "got " + quoted(upstream.text()) + ", which leads back to this listener" +
+                     through + " (it listens on " + listener.listen.text() +
+                     "), expected another address");
+            return;
+        }
+    }
+
+    void check_upstreams(size_t i) {
+        const auto& addresses = config_.listeners[i].upstream.addresses;
+        for (size_t j = 1; j < addresses.size(); ++j) {
+            if (std::find(addresses.begin(), addresses.begin() + static_cast<ptrdiff_t>(j),
+                          addresses[j]) == addresses.begin() + static_cast<ptrdiff_t>(j)) {
+                continue;
+            }
+            fail(i, "upstream", got_expected(addresses[j].text(), "each address once"));
+        }
     }
 
     const Config& config_;

@@ -175,17 +175,30 @@ ValueKind<std::optional<Address>> admin_address() {
             .text = [](const Admin& admin) { return admin ? admin->text() : "none"; }};
 }
 
-ValueKind<Policy> policy() {
-    ValueKind<Policy> kind = word_of<Policy>(policy_names);
-    kind.parse = [known = kind.parse](const std::string& text) -> Parsed<Policy> {
-        if (text == "answer" || text == "reroute" || text == "reset") {
-            return {.value = {},
-                    .problem = "got " + quoted(text) +
-                               ", which is not supported by this version, expected observe"};
-        }
-        return known(text);
-    };
-    return kind;
+ValueKind<Address> handover_address() {
+    return {
+        .expected = "a Unix socket such as unix:/run/telltale/handover.sock, or none",
+        .parse = [](const std::string& text) -> Parsed<Address> {
+            if (text == "none") return {.value = Address{}, .problem = {}};
+            Parsed<Address> parsed = from_variant(parse_listen_address(text));
+            if (!parsed.value) return {.value = {}, .problem = parsed.problem + "; or none"};
+            if (!parsed.value->is_unix()) {
+                return {.value = {},
+                        .problem = got_expected(
+                            text, "a Unix socket such as unix:/run/telltale/handover.sock")};
+            }
+            return parsed;
+        },
+        .text = [](const Address& address) { return address.is_unix() ? address.text() : "none"; }};
+}
+
+ValueKind<bool> yes_or_no() {
+    static constexpr std::array<std::string_view, 2> words = {"false", "true"};
+    return word_of<bool>(words);
+}
+
+ValueKind<Policy> policy_word() {
+    return word_of<Policy>(policy_names);
 }
 
 ValueKind<uint32_t> worker_count() {

@@ -76,7 +76,9 @@ ValueKind<E> word_of(std::span<const std::string_view> words) {
 [[nodiscard]] ValueKind<std::string> http_url();
 [[nodiscard]] ValueKind<Address> listen_address();
 [[nodiscard]] ValueKind<Address> upstream_address();
-[[nodiscard]] ValueKind<Policy> policy();
+// A Unix socket; an Address without a path: "none".
+[[nodiscard]] ValueKind<Address> handover_address();
+[[nodiscard]] ValueKind<bool> yes_or_no();
 // nullopt: "none", no admin server.
 [[nodiscard]] ValueKind<std::optional<Address>> admin_address();
 
@@ -85,6 +87,7 @@ ValueKind<E> word_of(std::span<const std::string_view> words) {
 [[nodiscard]] ValueKind<std::string> node_name();
 [[nodiscard]] ValueKind<sniff::Direction> direction_word();
 [[nodiscard]] ValueKind<sniff::Expect> expect_word();
+[[nodiscard]] ValueKind<Policy> policy_word();
 [[nodiscard]] ValueKind<LogFormat> log_format_word();
 [[nodiscard]] ValueKind<LogLevel> log_level_word();
 

@@ -235,7 +235,7 @@ void Session::attempt_failed(int error) {
     if (!failed_attempts_) {
         failed_attempts_ = std::make_unique<std::vector<sniff::ConnectAttempt>>();
     }
-    const config::Address& configured = worker_.listener(listener_).upstream;
+    const config::Address& configured = worker_.listener(listener_).upstream.addresses.front();
     failed_attempts_->push_back(
         {configured.is_unix() ? configured.text() : upstream_address_.text(), error});
     connect_next();
@@ -554,12 +554,12 @@ sniff::Evidence Session::evidence(sniff::Millis now) const {
     seen.expect = listener.expect;
     seen.client_address = client_address_.text();
     seen.requested = listener.upstream.text();
-    if (listener.upstream.is_unix()) {
+    if (listener.upstream.addresses.front().is_unix()) {
         seen.upstream_address = listener.upstream.text();
     } else if (next_endpoint_ != 0) {
         seen.upstream_address = upstream_address_.text();
     }
-    seen.upstream_port = listener.upstream.port;
+    seen.upstream_port = listener.upstream.addresses.front().port;
     conversation_.describe(seen);
     seen.upstream.protocol = upstream_protocol();
     seen.client.bytes = bytes_[index(Side::client)];
@@ -583,7 +583,7 @@ ConnectionRow Session::row(TimeMs now) const {
     row.id = id_;
     row.listener = listener_;
     row.client_address = client_address_.text();
-    row.upstream_address = listener.upstream.is_unix() || next_endpoint_ == 0
+    row.upstream_address = listener.upstream.addresses.front().is_unix() || next_endpoint_ == 0
                                ? listener.upstream.text()
                                : upstream_address_.text();
     row.client = conversation_.protocol(Side::client);
@@ -602,7 +602,7 @@ ConnectionRow Session::row(TimeMs now) const {
 void Session::keep_alive() noexcept {
     if (state_ != State::relaying) return;
     kept_alive_ = true;
-    if (worker_.listener(listener_).upstream.is_unix()) return;
+    if (worker_.listener(listener_).upstream.addresses.front().is_unix()) return;
     // Without it a peer that vanished is noticed later, nothing else.
     static_cast<void>(set_keepalive(upstream_.fd()));
 }

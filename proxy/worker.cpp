@@ -19,7 +19,7 @@ Worker::Worker(size_t number, size_t workers, const Shared& shared)
     for (const config::Listener& listener : shared.config.listeners) {
         routes_.push_back(std::make_unique<Route>(
             shared.names, [this](Reactor::Task task) { reactor_.post(std::move(task)); },
-            routes_.size(), listener.upstream, shared.own, chains_));
+            routes_.size(), listener.upstream.addresses.front(), shared.own, chains_));
     }
 }
 

@@ -20,7 +20,8 @@ config::Config config_for(const std::string& upstream) {
     config::Listener listener;
     listener.name = "default";
     listener.listen = {.host = "127.0.0.1", .port = 0, .unix_path = {}};
-    listener.upstream = std::get<config::Address>(config::parse_upstream_address(upstream));
+    listener.upstream.addresses = {
+        std::get<config::Address>(config::parse_upstream_address(upstream))};
     config.listeners.push_back(listener);
     return config;
 }

@@ -30,6 +30,12 @@ class PeerAddress final {
     [[nodiscard]] std::string text() const;
     [[nodiscard]] int family() const noexcept;
 
+    // Whatever the ports; ::ffff:a.b.c.d is a.b.c.d; all Unix peers are one host.
+    [[nodiscard]] bool same_host(const PeerAddress& other) const noexcept;
+    // The same for the same host. seed: a secret of the process, or clients could choose addresses
+    // that all fall into one bucket.
+    [[nodiscard]] size_t host_hash(uint64_t seed) const noexcept;
+
    private:
     std::array<uint8_t, 28> raw_{};  // sockaddr_in or sockaddr_in6; family 0: a Unix socket
 };

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <future>
 #include <memory>
+#include <mutex>
 
 #include "cli/commands.h"
 #include "cli/demo/stage.h"
@@ -26,7 +27,7 @@ void print_line(const std::string& text) {
 }
 
 ExitCode run_demo(Afterwards afterwards) {
-    block_ending_signals();
+    block_signals();
     // The sidecar's own lifecycle is not part of the story.
     const Logging logging{{.format = config::LogFormat::plain, .level = config::LogLevel::error}};
     demo::IncidentInbox inbox;
@@ -44,7 +45,10 @@ ExitCode run_demo(Afterwards afterwards) {
             stage.wrong_address() + "/metrics\n   curl -s \"http://" + stage.admin_address() +
             "/incidents?format=text\"");
         std::promise<void> asked;
-        const Signals signals{[&asked] { asked.set_value(); }, [] {}};
+        std::once_flag once;
+        const auto end = [&] { std::call_once(once, [&asked] { asked.set_value(); }); };
+        // SIGHUP: the visitor's terminal was closed.
+        const Signals signals{{.first = end, .again = [] {}, .reload = end}};
         asked.get_future().wait();
     }
     return failed.empty() ? ExitCode::ok : ExitCode::failure;

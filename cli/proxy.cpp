@@ -57,18 +57,21 @@ ExitCode run_proxy(const ProxyFlags& flags) {
     if (const auto* code = std::get_if<ExitCode>(&loaded)) return *code;
     auto& config = std::get<config::Config>(loaded);
     if (config.node.name.empty()) config.node.name = host_name();
-    block_ending_signals();
+    block_signals();
     const Logging logging{config.log};
     try {
         proxy::Runtime runtime{{config, version(), commit(), {}}};
         runtime.start();
         spdlog::info(describe(config, runtime));
         const Signals signals{
-            [&runtime] {
-                spdlog::info("stopping: open connections may finish; a second signal cuts them");
-                runtime.drain();
-            },
-            [&runtime] { runtime.abort(); }};
+            {.first =
+                 [&runtime] {
+                     spdlog::info(
+                         "stopping: open connections may finish; a second signal cuts them");
+                     runtime.drain();
+                 },
+             .again = [&runtime] { runtime.abort(); },
+             .reload = [] { spdlog::info("SIGHUP: there is nothing to reload"); }}};
         const bool clean = runtime.wait() == proxy::Runtime::Exit::clean;
         if (clean)
             spdlog::info("stopped: every connection had ended");

@@ -9,25 +9,24 @@ namespace telltale::cli {
 
 namespace {
 
-sigset_t ending_signals() {
+sigset_t awaited_signals() {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     return set;
 }
 
 }  // namespace
 
-void block_ending_signals() {
-    const sigset_t set = ending_signals();
+void block_signals() {
+    const sigset_t set = awaited_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-Signals::Signals(std::function<void()> first, std::function<void()> again)
-    : thread_([this, first = std::move(first), again = std::move(again)] {
-          wait_for_signals(first, again);
-      }) {}
+Signals::Signals(Callbacks callbacks)
+    : thread_([this, callbacks = std::move(callbacks)] { wait_for_signals(callbacks); }) {}
 
 Signals::~Signals() {
     over_ = true;
@@ -36,16 +35,19 @@ Signals::~Signals() {
     thread_.join();
 }
 
-void Signals::wait_for_signals(const std::function<void()>& first,
-                               const std::function<void()>& again) {
-    const sigset_t set = ending_signals();
-    bool seen = false;
+void Signals::wait_for_signals(const Callbacks& callbacks) {
+    const sigset_t set = awaited_signals();
+    bool ending = false;
     while (true) {
         int number = 0;
         if (sigwait(&set, &number) != 0) return;
         if (over_) return;
-        (seen ? again : first)();
-        seen = true;
+        if (number == SIGHUP) {
+            callbacks.reload();
+            continue;
+        }
+        (ending ? callbacks.again : callbacks.first)();
+        ending = true;
     }
 }
 

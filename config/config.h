@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,6 +35,8 @@ inline constexpr std::array<std::string_view, 4> policy_names = {"observe", "ans
 enum class Balance : uint8_t { round_robin, least_connections };
 inline constexpr std::array<std::string_view, 2> balance_names = {"round_robin",
                                                                   "least_connections"};
+
+inline constexpr size_t upstreams_max = 64;  // of one listener; each may be a metric series
 
 // Where a listener's connections go: every address of every name is an endpoint.
 struct Upstream {

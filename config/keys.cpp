@@ -14,7 +14,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr size_t listeners_max = 256;  // each is a set of metric series
-constexpr size_t upstreams_max = 64;
 constexpr size_t services_max = 4096;
 constexpr size_t addresses_max = 1024;
 constexpr size_t data_sets_max = 16;

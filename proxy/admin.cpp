@@ -190,7 +190,7 @@ std::string connections_text(const std::vector<ConnectionRow>& rows,
 
 void connections(const AdminSources& from, Rendering rendering, Reply reply) {
     from.connections(
-        connection_rows_max, [rendering, names = from.listener_names,
+        connection_rows_max, [rendering, names = from.listener_names(),
                               reply = std::move(reply)](const std::vector<ConnectionRow>& rows) {
             if (rendering == Rendering::text) {
                 return reply({http::status::ok, plain_text, connections_text(rows, names)});

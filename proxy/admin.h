@@ -1,13 +1,16 @@
-// The admin server (Boost.Beast): one table {path, handler}. GET or HEAD / /metrics /live /ready
-// /incidents /connections /config; anything else 404, another method 405. Runs on the control
-// thread's io_context; never touches a worker's data: it asks through AdminSources and answers when
-// the values come.
+// The admin server (Boost.Beast): one table {path, methods, handler}. To look: GET or HEAD /
+// /metrics /live /ready /incidents /connections /config /log-level. To change something: POST or
+// PUT /log-level /drain /reload, from this host only and not from another site's page
+// (admin_guard.h). Anything else 404, another method 405. Runs on the control thread's io_context;
+// never touches a worker's data: it asks through AdminSources and answers when the values come.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -17,16 +20,33 @@
 
 namespace telltale::proxy {
 
-// Each asks for something and calls back later, on the admin's io_context.
+// Which configuration is in effect, and what became of the attempt to replace it.
+struct ConfigStatus {
+    std::chrono::system_clock::time_point loaded_at;  // the one in effect
+    // The last reload, when it failed.
+    std::optional<std::chrono::system_clock::time_point> failed_at;
+    std::vector<std::string> errors;  // of that reload: one message each
+};
+
+// Each asks for something and calls back later, or answers at once; on the admin's io_context.
 struct AdminSources {
     // Metrics text (Prometheus exposition format).
     std::function<void(std::function<void(std::string)>)> metrics;
-    // Rows of open connections, at most max.
+    // Rows of open connections and of those that ended a short while ago, at most max.
     std::function<void(size_t max, std::function<void(std::vector<ConnectionRow>)>)> connections;
     std::function<void(std::function<void(std::vector<IncidentSink::Entry>)>)> incidents;
     std::function<std::string()> config_yaml;
-    std::function<std::string()> not_ready_reason;  // empty: ready
-    std::vector<std::string> listener_names;
+    std::function<std::string()> not_ready_reason;             // empty: ready
+    std::function<std::vector<std::string>()> listener_names;  // index = ConnectionRow::listener
+
+    // ---- those that may be absent: then there is no such page, or it says less
+    std::function<ConfigStatus()> config_status;                // comments of /config
+    std::function<std::vector<CheckState>()> checks;            // /ready?verbose
+    std::function<std::string()> log_level;                     // a word of config::LogLevel
+    std::function<bool(std::string_view level)> set_log_level;  // false: no such level
+    std::function<void()> drain;                                // called after the answer
+    // ok: the new configuration is in effect. text: what happened, or every error, a line each.
+    std::function<void(std::function<void(bool ok, std::string text)>)> reload;
 };
 
 class Admin final {

@@ -25,8 +25,9 @@ namespace {
 
 // ---- names of the evidence's words
 
-constexpr std::array<std::string_view, 8> operation_names = {
-    "none", "accept", "resolve", "connect", "read", "write", "deadline", "drain"};
+constexpr std::array<std::string_view, 10> operation_names = {
+    "none",  "accept",   "resolve", "connect", "read",
+    "write", "deadline", "drain",   "policy",  "limit"};
 constexpr std::array<std::string_view, 6> end_kind_names = {"none",  "eof",     "reset",
                                                             "error", "timeout", "aborted"};
 constexpr std::array<std::string_view, 4> phase_names = {"connecting", "before_verdict", "relaying",
@@ -45,7 +46,7 @@ constexpr std::array<std::string_view, 10> setting_names = {"",
                                                             "ENABLE_CONNECT_PROTOCOL",
                                                             "NO_RFC7540_PRIORITIES"};
 
-static_assert(operation_names[static_cast<size_t>(sniff::Operation::drain)] == "drain");
+static_assert(operation_names[static_cast<size_t>(sniff::Operation::limit)] == "limit");
 static_assert(end_kind_names[static_cast<size_t>(sniff::EndKind::aborted)] == "aborted");
 static_assert(phase_names[static_cast<size_t>(sniff::Phase::closing)] == "closing");
 static_assert(layer_names[static_cast<size_t>(sniff::Layer::upgrade_other)] == "upgrade_other");

@@ -131,10 +131,9 @@ struct Row {
 
 std::vector<Row> rows_of(const MetricsInput& input) {
     std::vector<Row> rows;
-    if (input.config == nullptr) return rows;
-    const auto& listeners = input.config->listeners;
-    for (size_t i = 0; i < listeners.size() && i < input.listeners.size(); ++i) {
-        rows.push_back({listeners[i].name, text(listeners[i].direction), &input.listeners[i]});
+    for (size_t i = 0; i < input.labels.size() && i < input.listeners.size(); ++i) {
+        rows.push_back(
+            {input.labels[i].name, text(input.labels[i].direction), &input.listeners[i]});
     }
     return rows;
 }

@@ -17,9 +17,14 @@
 
 namespace telltale::proxy {
 
+struct ListenerLabel {
+    std::string name;
+    sniff::Direction direction = sniff::Direction::inbound;
+};
+
 struct MetricsInput {
-    const config::Config* config = nullptr;  // names of listeners, directions
-    std::vector<ListenerStats> listeners;    // summed over the workers, index = listener
+    std::vector<ListenerLabel> labels;     // each name once
+    std::vector<ListenerStats> listeners;  // summed over the workers, index = index in labels
     ProcessStats process;
     std::string version, commit;
 };
@@ -41,7 +46,8 @@ inline constexpr size_t histogram_series =
 inline constexpr size_t series_per_listener_max =
     sniff::protocol_count * sniff::protocol_count * sniff::verdict_names.size() +  // connections
     mismatch_rows_max + sniff::cause_count * sniff::hop_position_count +  // mismatches, incidents
-    1 + sniff::side_names.size() + 3 * histogram_series + policy_action_rows_max;
+    1 + sniff::side_names.size() + 3 * histogram_series + policy_action_rows_max +
+    attempt_result_count + 1 + check_result_count + config::upstreams_max;  // one check each
 static_assert(series_per_listener_max <= 2000);
 
 // Collect() of a given snapshot.

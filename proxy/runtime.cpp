@@ -200,9 +200,13 @@ void Runtime::Impl::start_admin() {
     sources.not_ready_reason = [this]() -> std::string {
         return draining ? "draining: this process is about to stop" : "";
     };
-    for (const config::Listener& listener : options.config.listeners) {
-        sources.listener_names.push_back(listener.name);
-    }
+    sources.listener_names = [this] {
+        std::vector<std::string> names;
+        for (const config::Listener& listener : options.config.listeners) {
+            names.push_back(listener.name);
+        }
+        return names;
+    };
     try {
         admin = std::make_unique<Admin>(control, options.config.admin, std::move(sources));
     } catch (const std::exception& error) {
@@ -234,7 +238,9 @@ void Runtime::Impl::gather(size_t connections_max_wanted,
 
 std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snapshots) const {
     MetricsInput input;
-    input.config = &options.config;
+    for (const config::Listener& listener : options.config.listeners) {
+        input.labels.push_back({listener.name, listener.direction});
+    }
     input.listeners.resize(options.config.listeners.size());
     for (const WorkerSnapshot& snapshot : snapshots) {
         for (size_t index = 0; index < snapshot.listeners.size(); ++index) {

@@ -37,6 +37,14 @@ void ListenerStats::count_policy_action(std::string_view policy_and_action, uint
     policy_actions[room ? std::move(key) : std::string(policy_action_overflow)] += times;
 }
 
+void ListenerStats::count_attempt(AttemptResult result) noexcept {
+    ++upstream_attempts[static_cast<size_t>(result)];
+}
+
+void ListenerStats::count_limit(Limit limit) noexcept {
+    ++limits_reached[static_cast<size_t>(limit)];
+}
+
 void ListenerStats::add(const ListenerStats& other) {
     for (size_t client = 0; client < connections.size(); ++client) {
         for (size_t upstream = 0; upstream < connections[client].size(); ++upstream) {
@@ -54,6 +62,11 @@ void ListenerStats::add(const ListenerStats& other) {
     upstream_connect.add(other.upstream_connect);
     upstream_first_byte.add(other.upstream_first_byte);
     verdict.add(other.verdict);
+    for (size_t i = 0; i < upstream_attempts.size(); ++i) {
+        upstream_attempts[i] += other.upstream_attempts[i];
+    }
+    endpoints_ejected = std::max(endpoints_ejected, other.endpoints_ejected);
+    for (size_t i = 0; i < limits_reached.size(); ++i) limits_reached[i] += other.limits_reached[i];
 }
 
 }  // namespace telltale::proxy

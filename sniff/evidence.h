@@ -108,7 +108,18 @@ struct ConnectAttempt {
     int error = 0;  // errno, 0 when it connected
 };
 
-enum class Operation : uint8_t { none, accept, resolve, connect, read, write, deadline, drain };
+enum class Operation : uint8_t {
+    none,
+    accept,
+    resolve,
+    connect,
+    read,
+    write,
+    deadline,
+    drain,
+    policy,  // on_mismatch: answer or reset
+    limit,   // one of the configuration's, or what this host has of descriptors, ports and memory
+};
 enum class EndKind : uint8_t { none, eof, reset, error, timeout, aborted };
 enum class Phase : uint8_t { connecting, before_verdict, relaying, closing };
 

@@ -26,8 +26,8 @@ class AcceptRate final {
    private:
     uint32_t per_second_;
     uint32_t burst_;
-    int64_t interval_ns_;    // between two tokens, rounded up
-    int64_t paid_until_ns_;  // when the bucket is full again
+    int64_t interval_ns_;  // between two tokens, rounded up
+    int64_t full_at_ns_;   // when the bucket is full again
 };
 
 }  // namespace telltale::proxy

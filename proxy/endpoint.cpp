@@ -78,6 +78,33 @@ asio::ip::address address_of(const Endpoint& endpoint) {
     return v6;
 }
 
+// A client as one value: the 16 bytes of its IPv6 address (IPv4: mapped, RFC 4291 §2.5.5.2) and its
+// scope; a scope that no interface has for Unix sockets.
+using Host = std::array<uint64_t, 3>;
+
+Host host_of(const std::array<uint8_t, 28>& raw) noexcept {
+    const auto family = read_as<sa_family_t>(raw.data());
+    if (family == 0) return {0, 0, UINT64_MAX};
+    std::array<uint8_t, 16> bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    uint64_t scope = 0;
+    if (family == AF_INET) {
+        const auto in = read_as<sockaddr_in>(raw.data());
+        std::memcpy(&bytes[12], &in.sin_addr, sizeof in.sin_addr);
+    } else {
+        const auto in = read_as<sockaddr_in6>(raw.data());
+        std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
+        scope = in.sin6_scope_id;
+    }
+    return {read_as<uint64_t>(bytes.data()), read_as<uint64_t>(&bytes[8]), scope};
+}
+
+// The finalizer of SplitMix64: each bit of the input changes half of those of the output.
+uint64_t mixed(uint64_t value) noexcept {
+    value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9U;
+    value = (value ^ (value >> 27U)) * 0x94d049bb133111ebU;
+    return value ^ (value >> 31U);
+}
+
 }  // namespace
 
 std::string to_text(const Endpoint& endpoint) {
@@ -91,6 +118,12 @@ uint16_t port_of(const Endpoint& endpoint) {
     if (family == AF_INET) return ntohs(read_as<sockaddr_in>(endpoint.data()).sin_port);
     if (family == AF_INET6) return ntohs(read_as<sockaddr_in6>(endpoint.data()).sin6_port);
     return 0;
+}
+
+Endpoint with_port(const Endpoint& endpoint, uint16_t port) {
+    const int family = endpoint.protocol().family();
+    if (family != AF_INET && family != AF_INET6) return endpoint;
+    return asio::ip::tcp::endpoint(address_of(endpoint), port);
 }
 
 std::optional<Endpoint> numeric_endpoint(const config::Address& address) {
@@ -121,6 +154,16 @@ std::string PeerAddress::text() const {
     // inet_text copies whole sockaddr structures out of the buffer; sockaddr_in6 is the larger one.
     static_assert(sizeof(sockaddr_in6) == 28 && sizeof(sockaddr_in) <= 28);
     return inet_text(raw_.data(), family);
+}
+
+bool PeerAddress::same_host(const PeerAddress& other) const noexcept {
+    return host_of(raw_) == host_of(other.raw_);
+}
+
+size_t PeerAddress::host_hash(uint64_t seed) const noexcept {
+    uint64_t hash = seed;
+    for (const uint64_t word : host_of(raw_)) hash = mixed(hash ^ word);
+    return hash;
 }
 
 bool reaches(const Endpoint& target, const Endpoint& bound,

@@ -18,6 +18,8 @@ namespace telltale::proxy {
 // as a.b.c.d.
 [[nodiscard]] std::string to_text(const Endpoint& endpoint);
 [[nodiscard]] uint16_t port_of(const Endpoint& endpoint);
+// The same IP address with another port; a Unix path stays what it is.
+[[nodiscard]] Endpoint with_port(const Endpoint& endpoint, uint16_t port);
 
 // The endpoint of an address that needs no resolver: numeric, or a Unix path. nullopt for names.
 [[nodiscard]] std::optional<Endpoint> numeric_endpoint(const config::Address& address);

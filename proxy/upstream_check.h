@@ -6,36 +6,18 @@
 // no server logs a reset. At most check_bytes_max are read before the verdict.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
 
 #include "config/config.h"
 #include "proxy/net.h"
+#include "proxy/stats.h"
 
 namespace telltale::proxy {
-
-enum class CheckResult : uint8_t {
-    pending,         // no check has ended yet
-    http2,           // SETTINGS first
-    other_protocol,  // an answer, and not that; GOAWAY in place of SETTINGS too
-    refused,         // also a Unix socket that is not there
-    timeout,         // no connection, or no word, within the time for the whole check
-    unreachable,
-    dns_failure,
-    closed,  // FIN or RST before a word
-};
-inline constexpr size_t check_result_count = 8;
-inline constexpr std::array<std::string_view, check_result_count> check_result_names = {
-    "pending", "http2",       "other_protocol", "refused",
-    "timeout", "unreachable", "dns_failure",    "closed"};
-[[nodiscard]] constexpr std::string_view name(CheckResult result) {
-    return check_result_names[static_cast<size_t>(result)];
-}
 
 inline constexpr size_t check_bytes_max = 4096;
 
@@ -49,11 +31,11 @@ class UpstreamCheck final {
     using Clock = std::chrono::steady_clock;
 
     struct State {
-        CheckResult result = CheckResult::pending;
-        std::string says = {};              // one sentence, printable
+        std::optional<CheckResult> result;  // nullopt: no check has ended yet
+        std::string says;                   // a part of a sentence, printable
         std::chrono::microseconds took{0};  // the last check, from its start to its result
-        Clock::time_point at = {};          // when it ended; epoch: never
-        std::array<uint64_t, check_result_count> counts = {};  // by CheckResult; pending stays 0
+        Clock::time_point at;               // when it had its result
+        CheckCounts counts{};
     };
 
     // timeout: for one whole check. interval: from the end of one to the start of the next.
@@ -70,6 +52,7 @@ class UpstreamCheck final {
     // What the last check found. A check that this host could not make (no descriptors) changes
     // the sentence alone.
     [[nodiscard]] const State& state() const noexcept;
+    [[nodiscard]] CheckState report(Clock::time_point now) const;
 
    private:
     struct Impl;

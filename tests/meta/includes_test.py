@@ -14,7 +14,7 @@ RULES = {
     "config/": {"project": ("config/", "sniff/protocol.h", "sniff/evidence.h"), "libraries": (),
                 "in_cpp": ("yaml-cpp/",), "impure": False},
     "proxy/": {"project": ("proxy/", "sniff/", "config/"), "libraries": ("boost/", "prometheus/", "spdlog/"),
-               "in_cpp": ("openssl/",), "impure": True},
+               "in_cpp": ("nghttp2/", "openssl/"), "impure": True},
     "deploy/": {"project": ("deploy/", "sniff/", "config/"), "libraries": ("boost/json",), "in_cpp": ("yaml-cpp/",),
                 "impure": True},
     "bench/": {"project": ("bench/", "sniff/", "config/", "proxy/"), "libraries": ("benchmark/", "boost/"),

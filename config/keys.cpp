@@ -128,8 +128,9 @@ void check_upstream(const Field& field) {
                       "got nothing, expected " + upstream_address().expected);
     } else if (address != nullptr && addresses != nullptr) {
         field.child(*addresses, "addresses").fail("got it beside address, expected one of the two");
-    } else if (addresses != nullptr && addresses->kind == YamlNode::Kind::list &&
-               addresses->children.empty()) {
+    } else if (addresses != nullptr && addresses->children.empty() &&
+               (addresses->kind == YamlNode::Kind::list ||
+                addresses->kind == YamlNode::Kind::null)) {
         field.child(*addresses, "addresses").fail("got an empty list, expected an address");
     }
 }

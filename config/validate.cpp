@@ -1,8 +1,11 @@
 #include "config/validate.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "config/address.h"
@@ -55,12 +58,17 @@ bool is_this_host(const std::string& host) {
            host.rfind("127.", 0) == 0;
 }
 
-// Dialling `upstream` arrives at `listen`.
+Address canonical(Address address) {
+    address.host = host_of(address);
+    return address;
+}
+
+// Dialling `upstream` arrives at `listen`; both are canonical.
 bool arrives_at(const Address& upstream, const Address& listen) {
     if (upstream.is_unix() || listen.is_unix()) return upstream.unix_path == listen.unix_path;
     if (upstream.port == 0 || upstream.port != listen.port) return false;
-    const std::string to = host_of(upstream);
-    const std::string at = host_of(listen);
+    const std::string& to = upstream.host;
+    const std::string& at = listen.host;
     if (to == at) return true;
     const bool listens_everywhere = at.empty() || at == "0.0.0.0" || at == "::";
     if (listens_everywhere) return is_this_host(to);
@@ -73,12 +81,14 @@ class Validator final {
         : config_(config), file_(file), root_(root), report_(report) {}
 
     void run() {
+        find_steps();
         for (size_t i = 0; i < config_.listeners.size(); ++i) {
             check_name(i);
             check_listen(i);
             check_loop(i);
             check_upstreams(i);
         }
+        check_handover();
     }
 
    private:
@@ -116,55 +126,104 @@ class Validator final {
         }
     }
 
-    // Steps from `from` back to `start` through the upstreams of listeners that were not visited;
-    // 0: it does not lead there.
-    [[nodiscard]] size_t steps_back(const Address& upstream, size_t start,
-                                    std::vector<bool>& visited) const {
-        for (size_t i = 0; i < config_.listeners.size(); ++i) {
-            if (visited[i] || !arrives_at(upstream, config_.listeners[i].listen)) continue;
-            if (i == start) return 1;
-            visited[i] = true;
-            for (const Address& next : config_.listeners[i].upstream.addresses) {
-                if (const size_t steps = steps_back(next, start, visited)) return steps + 1;
+    // Where the upstreams of every listener arrive, once: the graph that loops are looked for in.
+    void find_steps() {
+        const auto& listeners = config_.listeners;
+        steps_.resize(listeners.size());
+        std::vector<Address> listens;
+        for (const Listener& listener : listeners) listens.push_back(canonical(listener.listen));
+        for (size_t from = 0; from < listeners.size(); ++from) {
+            std::vector<bool> known(listeners.size());
+            for (const Address& upstream : listeners[from].upstream.addresses) {
+                const Address dialled = canonical(upstream);
+                for (size_t to = 0; to < listeners.size(); ++to) {
+                    if (known[to] || !arrives_at(dialled, listens[to])) continue;
+                    known[to] = true;
+                    steps_[from].push_back({&upstream, to});
+                }
             }
         }
-        return 0;
+    }
+
+    // How many steps lead from `from` to `to`, at most one visit to each listener; nullopt: none
+    // do.
+    [[nodiscard]] std::optional<size_t> distance(size_t from, size_t to,
+                                                 std::vector<bool>& visited) const {
+        visited[from] = true;
+        std::deque<std::pair<size_t, size_t>> next = {{from, 0}};
+        while (!next.empty()) {
+            const auto [listener, steps] = next.front();
+            next.pop_front();
+            if (listener == to) return steps;
+            for (const Step& step : steps_[listener]) {
+                if (visited[step.to]) continue;
+                visited[step.to] = true;
+                next.emplace_back(step.to, steps + 1);
+            }
+        }
+        return std::nullopt;
     }
 
     void check_loop(size_t start) {
-        const Listener& listener = config_.listeners[start];
-        for (const Address& upstream : listener.upstream.addresses) {
-            std::vector<bool> visited(config_.listeners.size());
-            const size_t steps = steps_back(upstream, start, visited);
-            if (steps == 0) continue;
-            const std::string through = steps == 1
+        std::vector<bool> visited(config_.listeners.size());
+        for (const Step& step : steps_[start]) {
+            if (visited[step.to]) continue;
+            const auto others = distance(step.to, start, visited);
+            if (!others) continue;
+            const std::string through = *others == 0
                                             ? ""
-                                            : " through " + std::to_string(steps - 1) +
-                                                  " other listener" + (steps == 2 ? "" : "s");
+                                            : " through " + std::to_string(*others) +
+                                                  " other listener" + (*others == 1 ? "" : "s");
             fail(start, "upstream",
-                 "got " + quoted(upstream.text()) + ", which leads back to this listener" +
-                     through + " (it listens on " + listener.listen.text() +
+                 "got " + quoted(step.upstream->text()) + ", which leads back to this listener" +
+                     through + " (it listens on " + config_.listeners[start].listen.text() +
                      "), expected another address");
             return;
         }
     }
 
     void check_upstreams(size_t i) {
-        const auto& addresses = config_.listeners[i].upstream.addresses;
-        for (size_t j = 1; j < addresses.size(); ++j) {
-            if (std::find(addresses.begin(), addresses.begin() + static_cast<ptrdiff_t>(j),
-                          addresses[j]) == addresses.begin() + static_cast<ptrdiff_t>(j)) {
-                continue;
-            }
-            fail(i, "upstream", got_expected(addresses[j].text(), "each address once"));
+        std::set<std::string> seen;
+        for (const Address& upstream : config_.listeners[i].upstream.addresses) {
+            if (!upstream.is_unix() && upstream.port == 0) continue;  // was reported
+            if (seen.insert(canonical(upstream).text()).second) continue;
+            fail(i, "upstream", got_expected(upstream.text(), "each address once"));
         }
     }
+
+    // A successor asks there for the sockets; nobody else may answer.
+    void check_handover() {
+        const Address& handover = config_.handover;
+        if (!handover.is_unix()) return;
+        const auto refuse = [&](const std::string& taker) {
+            const YamlNode* const node = find_child(&root_, "handover");
+            report_.add({.file = file_,
+                         .line = node == nullptr ? 0 : node->line,
+                         .path = "handover",
+                         .text = got_expected(handover.text(),
+                                              "an address that " + taker + " does not take")});
+        };
+        for (size_t i = 0; i < config_.listeners.size(); ++i) {
+            if (config_.listeners[i].listen.unix_path != handover.unix_path) continue;
+            refuse("listeners[" + std::to_string(i) + "]");
+        }
+        if (config_.admin_enabled && config_.admin.unix_path == handover.unix_path) {
+            refuse("the admin server");
+        }
+    }
+
+    // One upstream of a listener arrives at the listener `to`.
+    struct Step {
+        const Address* upstream;
+        size_t to;
+    };
 
     const Config& config_;
     const std::string& file_;
     const YamlNode& root_;
     Report& report_;
     std::map<std::string, size_t> first_of_name_;
+    std::vector<std::vector<Step>> steps_;  // index = listener
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST(Load, takes_a_file_of_five_lines) {
     expected.listeners[0].name = "group-rpc";
     expected.listeners[0].listen = {.host = "0.0.0.0", .port = 15260};
     expected.listeners[0].expect = sniff::Expect::grpc;
-    expected.listeners[0].upstream = {.host = "127.0.0.1", .port = 10260};
+    expected.listeners[0].upstream.addresses = {{.host = "127.0.0.1", .port = 10260}};
     EXPECT_EQ(config, expected);
 }
 
@@ -30,16 +30,20 @@ TEST(Load, reads_every_key) {
         "node: {name: n, namespace: ns}\n"
         "admin: {listen: \":1\"}\n"
         "workers: 3\n"
+        "handover: unix:/run/handover\n"
         "listeners:\n"
-        "  - {name: l, listen: \":2\", direction: outbound, expect: http, upstream: {address: "
-        "\"a:3\"},\n"
-        "     on_mismatch: observe}\n"
+        "  - {name: l, listen: \":2\", direction: outbound, expect: http, on_mismatch: reroute,\n"
+        "     upstream: {addresses: [\"a:3\", \"b:4\"], balance: least_connections, resolve: 9s, "
+        "check: 10s}}\n"
+        "answer: {show_addresses: false, linger: 11ms}\n"
+        "reroute: {attempts: 2, eject_s: 3, correct_port: true}\n"
         "registry: {services: [{name: s, grpc: 4, metrics: 5, addresses: [10.0.0.1, \"::1\"], "
         "source: me}]}\n"
         "timeouts: {connect: 1s, idle: 2m, half_closed: 3h, drain: 4ms, drain_delay: 5s}\n"
         "sniff: {window_bytes: 1024, preface_hold: 6ms, settle: 7ms, silent_after: 8ms}\n"
-        "limits: {connections: 9, incident_queue: 10, incidents_kept: 11, buffered_bytes: "
-        "1048577}\n"
+        "limits: {connections: 9, connections_per_client: 12, accept_rate: 13, incident_queue: "
+        "10,\n"
+        "         incidents_kept: 11, buffered_bytes: 1048577, first_flight_bytes: 4097}\n"
         "log: {format: json, level: debug}\n"
         "runbook_url: https://example.org/runbook\n";
     const Config config = loaded(load_text(text));
@@ -47,13 +51,20 @@ TEST(Load, reads_every_key) {
     EXPECT_EQ(config.admin, (Address{.host = "", .port = 1}));
     EXPECT_TRUE(config.admin_enabled);
     EXPECT_EQ(config.workers, 3U);
+    EXPECT_EQ(config.handover, (Address{.host = "", .port = 0, .unix_path = "/run/handover"}));
+    const Upstream upstream{.addresses = {{.host = "a", .port = 3}, {.host = "b", .port = 4}},
+                            .balance = Balance::least_connections,
+                            .resolve = milliseconds(9000),
+                            .check = milliseconds(10'000)};
     const Listener listener{.name = "l",
                             .listen = {.host = "", .port = 2},
                             .direction = sniff::Direction::outbound,
                             .expect = sniff::Expect::http,
-                            .upstream = {.host = "a", .port = 3},
-                            .on_mismatch = Policy::observe};
+                            .upstream = upstream,
+                            .on_mismatch = Policy::reroute};
     EXPECT_EQ(config.listeners, std::vector<Listener>{listener});
+    EXPECT_EQ(config.answer, (Answer{.show_addresses = false, .linger = milliseconds(11)}));
+    EXPECT_EQ(config.reroute, (Reroute{.attempts = 2, .eject_s = 3, .correct_port = true}));
     const Service service{
         .name = "s", .grpc = 4, .metrics = 5, .addresses = {"10.0.0.1", "::1"}, .source = "me"};
     EXPECT_EQ(config.services, std::vector<Service>{service});
@@ -68,11 +79,39 @@ TEST(Load, reads_every_key) {
                       .settle = milliseconds(7),
                       .silent_after = milliseconds(8)};
     EXPECT_EQ(config.sniff, sniff);
-    const Limits limits{
-        .connections = 9, .incident_queue = 10, .incidents_kept = 11, .buffered_bytes = 1'048'577};
+    const Limits limits{.connections = 9,
+                        .connections_per_client = 12,
+                        .accept_rate = 13,
+                        .incident_queue = 10,
+                        .incidents_kept = 11,
+                        .buffered_bytes = 1'048'577,
+                        .first_flight_bytes = 4097};
     EXPECT_EQ(config.limits, limits);
     EXPECT_EQ(config.log, (Log{.format = LogFormat::json, .level = LogLevel::debug}));
     EXPECT_EQ(config.runbook_url, "https://example.org/runbook");
+}
+
+TEST(Load, takes_every_way_to_write_an_upstream) {
+    const Upstream one{.addresses = {{.host = "b", .port = 1}}};
+    for (const std::string text : {"'b:1'", "{address: 'b:1'}", "{addresses: ['b:1']}"}) {
+        const Config config =
+            loaded(load_text("listeners: [{name: a, listen: ':1', upstream: " + text + "}]\n"));
+        ASSERT_EQ(config.listeners.size(), 1U) << text;
+        EXPECT_EQ(config.listeners[0].upstream, one) << text;
+    }
+}
+
+TEST(Load, takes_every_policy) {
+    for (size_t i = 0; i < policy_names.size(); ++i) {
+        const Config config =
+            loaded(load_text(minimal + "    on_mismatch: " + std::string(policy_names[i]) + "\n"));
+        EXPECT_EQ(config.listeners[0].on_mismatch, static_cast<Policy>(i));
+    }
+}
+
+TEST(Load, takes_no_handover_for_none) {
+    EXPECT_FALSE(loaded(load_text(minimal + "handover: none\n")).handover.is_unix());
+    EXPECT_EQ(loaded(load_text(minimal + "handover: unix:@next\n")).handover.unix_path, "@next");
 }
 
 TEST(Load, turns_the_admin_server_off) {
@@ -157,7 +196,9 @@ TEST_P(LoadError, is_said_with_line_path_and_what_was_expected) {
 }
 
 const std::string root_keys =
-    "node, admin, workers, listeners, registry, timeouts, sniff, limits, log, runbook_url";
+    "node, admin, workers, handover, listeners, answer, reroute, registry, timeouts, sniff, "
+    "limits, "
+    "log, runbook_url";
 
 INSTANTIATE_TEST_SUITE_P(
     Table, LoadError,
@@ -221,6 +262,43 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"limits: {incident_queue: 0}",
               "t.yaml:6: limits.incident_queue: got \"0\", expected a whole number from 1 to "
               "1000000"},
+        Wrong{"limits: {connections_per_client: 1000001}",
+              "t.yaml:6: limits.connections_per_client: got \"1000001\", expected a whole number "
+              "from 0 to 1000000"},
+        Wrong{
+            "limits: {accept_rate: -1}",
+            "t.yaml:6: limits.accept_rate: got \"-1\", expected a whole number from 0 to 1000000"},
+        Wrong{
+            "limits: {first_flight_bytes: 4095}",
+            "t.yaml:6: limits.first_flight_bytes: got \"4095\", expected a whole number from 4096 "
+            "to 262144"},
+        Wrong{"limits: {first_flight_bytes: 262145}",
+              "t.yaml:6: limits.first_flight_bytes: got \"262145\", expected a whole number from "
+              "4096 to 262144"},
+        Wrong{"answer: {show_addresses: maybe}",
+              "t.yaml:6: answer.show_addresses: got \"maybe\", expected false or true"},
+        Wrong{"answer: {linger: 61s}",
+              "t.yaml:6: answer.linger: got \"61s\", expected a duration from 0 to 1m, such as "
+              "100ms, 5s or 15m"},
+        Wrong{"answer: {text: hi}",
+              "t.yaml:6: answer.text: got an unknown key, expected one of show_addresses, linger"},
+        Wrong{"reroute: {attempts: 9}",
+              "t.yaml:6: reroute.attempts: got \"9\", expected a whole number from 0 to 8"},
+        Wrong{"reroute: {eject_s: 1m}",
+              "t.yaml:6: reroute.eject_s: got \"1m\", expected a whole number from 0 to 86400"},
+        Wrong{"reroute: {eject_s: 86401}",
+              "t.yaml:6: reroute.eject_s: got \"86401\", expected a whole number from 0 to 86400"},
+        Wrong{"reroute: {correct_port: 1}",
+              "t.yaml:6: reroute.correct_port: got \"1\", expected false or true"},
+        Wrong{"handover: 127.0.0.1:1",
+              "t.yaml:6: handover: got \"127.0.0.1:1\", expected a Unix socket such as "
+              "unix:/run/telltale/handover.sock"},
+        Wrong{"handover: unix:handover",
+              "t.yaml:6: handover: got \"unix:handover\", expected IP:port, :port, [IPv6]:port, "
+              "unix:/path or unix:@name, such as 0.0.0.0:15260; or none"},
+        Wrong{"handover:",
+              "t.yaml:6: handover: got nothing, expected a Unix socket such as "
+              "unix:/run/telltale/handover.sock, or none"},
         Wrong{"runbook_url: docs",
               "t.yaml:6: runbook_url: got \"docs\", expected a URL that begins with http:// or "
               "https://"},
@@ -266,6 +344,10 @@ struct WrongListener {
 
 TEST(LoadErrors, of_a_listener_is_said_with_its_index) {
     const std::string upstream = "the address of the upstream, such as 127.0.0.1:10260";
+    const std::string forms =
+        "host:port, [IPv6]:port, unix:/path or unix:@name, such as 127.0.0.1:10260";
+    std::string many = "b:1";
+    for (int port = 2; port <= 65; ++port) many += ", b:" + std::to_string(port);
     const std::vector<WrongListener> rows = {
         {"name: a\n   listen: ':1'\n",
          {"t.yaml:2: listeners[0].upstream: got nothing, expected " + upstream}},
@@ -277,6 +359,32 @@ TEST(LoadErrors, of_a_listener_is_said_with_its_index) {
           "0.0.0.0:15260"}},
         {"name: a\n   listen: ':1'\n   upstream: {}\n",
          {"t.yaml:4: listeners[0].upstream.address: got nothing, expected " + upstream}},
+        {"name: a\n   listen: ':1'\n   upstream: {address: b:1,\n    addresses: [b:1]}\n",
+         {"t.yaml:5: listeners[0].upstream.addresses: got it beside address, expected one of the "
+          "two"}},
+        {"name: a\n   listen: ':1'\n   upstream:\n    addresses: []\n",
+         {"t.yaml:5: listeners[0].upstream.addresses: got an empty list, expected an address"}},
+        {"name: a\n   listen: ':1'\n   upstream:\n    addresses:\n",
+         {"t.yaml:5: listeners[0].upstream.addresses: got an empty list, expected an address"}},
+        {"name: a\n   listen: ':1'\n   upstream: {addresses: b:1}\n",
+         {"t.yaml:4: listeners[0].upstream.addresses: got \"b:1\", expected a list of addresses"}},
+        {"name: a\n   listen: ':1'\n   upstream: {addresses: {}}\n",
+         {"t.yaml:4: listeners[0].upstream.addresses: got a mapping, expected a list of "
+          "addresses"}},
+        {"name: a\n   listen: ':1'\n   upstream: {addresses: [b, c, d:1]}\n",
+         {"t.yaml:4: listeners[0].upstream.addresses[0]: got \"b\", expected " + forms,
+          "t.yaml:4: listeners[0].upstream.addresses[1]: got \"c\", expected " + forms}},
+        {"name: a\n   listen: ':1'\n   upstream: {addresses: [" + many + "]}\n",
+         {"t.yaml:4: listeners[0].upstream.addresses: got 65 items, expected at most 64"}},
+        {"name: a\n   listen: ':1'\n   upstream: {address: b:1, balance: random}\n",
+         {"t.yaml:4: listeners[0].upstream.balance: got \"random\", expected round_robin or "
+          "least_connections"}},
+        {"name: a\n   listen: ':1'\n   upstream: {address: b:1, resolve: 999ms}\n",
+         {"t.yaml:4: listeners[0].upstream.resolve: got \"999ms\", expected a duration from 1s to "
+          "24h, such as 100ms, 5s or 15m"}},
+        {"name: a\n   listen: ':1'\n   upstream: {address: b:1, check: 2h}\n",
+         {"t.yaml:4: listeners[0].upstream.check: got \"2h\", expected a duration from 0 to 1h, "
+          "such as 100ms, 5s or 15m"}},
         {"name: a\n   listen: ':1'\n   upstream: [b:1]\n",
          {"t.yaml:4: listeners[0].upstream: got a list, expected " + upstream}},
         {"name: a\n   listen: ':1'\n   upstream: {address: b:1,\n    original_destination: true}\n",
@@ -294,19 +402,11 @@ TEST(LoadErrors, of_a_listener_is_said_with_its_index) {
           "expected one of name, listen, "
           "direction, expect, upstream, on_mismatch"}},
         {"name: a\n   listen: ':1'\n   upstream: b:1\n   on_mismatch: drop\n",
-         {"t.yaml:5: listeners[0].on_mismatch: got \"drop\", expected observe"}},
+         {"t.yaml:5: listeners[0].on_mismatch: got \"drop\", expected observe, answer, reroute or "
+          "reset"}},
     };
     for (const WrongListener& row : rows) {
         EXPECT_EQ(messages(load_text("listeners:\n - " + row.text)), row.errors) << row.text;
-    }
-}
-
-TEST(LoadErrors, refuses_policies_of_later_versions) {
-    for (const std::string word : {"answer", "reroute", "reset"}) {
-        EXPECT_EQ(messages(load_text(minimal + "    on_mismatch: " + word + "\n")),
-                  std::vector<std::string>{
-                      "t.yaml:6: listeners[0].on_mismatch: got \"" + word +
-                      "\", which is not supported by this version, expected observe"});
     }
 }
 

@@ -48,22 +48,40 @@ TEST(Flags, win_over_the_only_listener_of_a_file) {
     Overrides flags = flags_of(":1", "x:2");
     flags.expect = "http";
     flags.direction = "outbound";
+    flags.on_mismatch = "answer";
     const Config config = loaded(load_flags(flags, minimal));
     ASSERT_EQ(config.listeners.size(), 1U);
     EXPECT_EQ(config.listeners[0], (Listener{.name = "group-rpc",
                                              .listen = {.host = "", .port = 1},
                                              .direction = sniff::Direction::outbound,
                                              .expect = sniff::Expect::http,
-                                             .upstream = {.host = "x", .port = 2},
-                                             .on_mismatch = Policy::observe}));
+                                             .upstream = {.addresses = {{.host = "x", .port = 2}}},
+                                             .on_mismatch = Policy::answer}));
+}
+
+TEST(Flags, replace_the_addresses_of_an_upstream_and_keep_the_rest_of_it) {
+    Overrides flags;
+    flags.upstream = "x:2";
+    const Config config =
+        loaded(load_flags(flags,
+                          "listeners:\n"
+                          "  - name: a\n"
+                          "    listen: :1\n"
+                          "    upstream: {addresses: [b:1, c:1], resolve: 9s}\n"));
+    EXPECT_EQ(config.listeners[0].upstream.text(), "x:2");
+    EXPECT_EQ(config.listeners[0].upstream.resolve, std::chrono::seconds(9));
 }
 
 TEST(Flags, cannot_say_which_of_several_listeners_they_mean) {
+    Overrides flags = flags_of(":7", "x:2");
+    flags.on_mismatch = "reset";
     EXPECT_EQ(
-        messages(load_flags(flags_of(":7", "x:2"), two_listeners)),
+        messages(load_flags(flags, two_listeners)),
         (Messages{"--listen or TELLTALE_LISTEN: got \":7\" for a file of 2 listeners, expected "
                   "it in the file: a flag cannot say which one it means",
                   "--upstream or TELLTALE_UPSTREAM: got \"x:2\" for a file of 2 listeners, "
+                  "expected it in the file: a flag cannot say which one it means",
+                  "--on-mismatch or TELLTALE_ON_MISMATCH: got \"reset\" for a file of 2 listeners, "
                   "expected it in the file: a flag cannot say which one it means"}));
 }
 
@@ -87,11 +105,13 @@ TEST(Flags, set_what_is_not_of_a_listener_whatever_the_file_has) {
     flags.log_level = "error";
     flags.workers = "4";
     flags.node_name = "me";
+    flags.handover = "unix:@next";
     const Config config = loaded(load_flags(flags, two_listeners + "workers: 1\n"));
     EXPECT_FALSE(config.admin_enabled);
     EXPECT_EQ(config.log, (Log{.format = LogFormat::json, .level = LogLevel::error}));
     EXPECT_EQ(config.workers, 4U);
     EXPECT_EQ(config.node.name, "me");
+    EXPECT_EQ(config.handover.text(), "unix:@next");
 }
 
 TEST(Flags, turn_the_admin_server_on_again) {
@@ -111,6 +131,8 @@ TEST(Flags, are_checked_like_keys_and_all_at_once) {
     flags.direction = "up";
     flags.workers = "-1";
     flags.node_name = "a\nb";
+    flags.on_mismatch = "drop";
+    flags.handover = ":1";
     const std::string forms =
         "IP:port, :port, [IPv6]:port, unix:/path or unix:@name, such as 0.0.0.0:15260";
     EXPECT_EQ(
@@ -121,12 +143,17 @@ TEST(Flags, are_checked_like_keys_and_all_at_once) {
             "the last ':'",
             "--expect or TELLTALE_EXPECT: got \"tls\", expected any, grpc or http",
             "--direction or TELLTALE_DIRECTION: got \"up\", expected inbound or outbound",
+            "--on-mismatch or TELLTALE_ON_MISMATCH: got \"drop\", expected observe, answer, "
+            "reroute "
+            "or reset",
             "--log-format or TELLTALE_LOG_FORMAT: got \"xml\", expected automatic, plain or json",
             "--log-level or TELLTALE_LOG_LEVEL: got \"loud\", expected debug, info, warning or "
             "error",
             "--workers or TELLTALE_WORKERS: got \"-1\", expected a whole number from 0 to 256",
             "--node-name or TELLTALE_NODE_NAME: got \"a\\nb\", expected at most 253 printable "
             "ASCII characters",
+            "--handover or TELLTALE_HANDOVER: got \":1\", expected a Unix socket such as "
+            "unix:/run/telltale/handover.sock",
             "--admin or TELLTALE_ADMIN: got \"x\", expected " + forms + "; or none"}));
 }
 
@@ -145,7 +172,9 @@ TEST(WithEnvironment, fills_in_the_flags_that_are_absent) {
                                                     {"TELLTALE_EXPECT", "grpc"},
                                                     {"TELLTALE_DIRECTION", "outbound"},
                                                     {"TELLTALE_WORKERS", "3"},
-                                                    {"TELLTALE_NODE_NAME", "me"}});
+                                                    {"TELLTALE_NODE_NAME", "me"},
+                                                    {"TELLTALE_ON_MISMATCH", "reroute"},
+                                                    {"TELLTALE_HANDOVER", "unix:@a"}});
     const Overrides all = with_environment({}, environment);
     EXPECT_EQ(all.listen, ":1");
     EXPECT_EQ(all.upstream, "x:2");
@@ -156,6 +185,8 @@ TEST(WithEnvironment, fills_in_the_flags_that_are_absent) {
     EXPECT_EQ(all.direction, "outbound");
     EXPECT_EQ(all.workers, "3");
     EXPECT_EQ(all.node_name, "me");
+    EXPECT_EQ(all.on_mismatch, "reroute");
+    EXPECT_EQ(all.handover, "unix:@a");
 
     Overrides flags;
     flags.listen = ":9";

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -56,6 +57,11 @@ class Generator final {
         config.workers = static_cast<uint32_t>(number(0, 256));
         const uint64_t listeners = number(1, 4);
         for (uint64_t i = 0; i < listeners; ++i) config.listeners.push_back(listener(i));
+        if (coin()) config.handover = {.host = "", .port = 0, .unix_path = "/run/${B} #next"};
+        config.answer = {.show_addresses = coin(), .linger = duration(0, 60'000)};
+        config.reroute = {.attempts = static_cast<uint32_t>(number(0, 8)),
+                          .eject_s = static_cast<uint32_t>(number(0, 86'400)),
+                          .correct_port = coin()};
         const uint64_t services = number(0, 4);
         for (uint64_t i = 0; i < services; ++i) config.services.push_back(service(i));
         config.timeouts = {.connect = duration(1, 600'000),
@@ -68,9 +74,12 @@ class Generator final {
                         .settle = duration(0, 10'000),
                         .silent_after = duration(1, 3'600'000)};
         config.limits = {.connections = static_cast<uint32_t>(number(0, 1'000'000)),
+                         .connections_per_client = static_cast<uint32_t>(number(0, 1'000'000)),
+                         .accept_rate = static_cast<uint32_t>(number(0, 1'000'000)),
                          .incident_queue = static_cast<uint32_t>(number(1, 1'000'000)),
                          .incidents_kept = static_cast<uint32_t>(number(0, 10'000)),
-                         .buffered_bytes = number(1U << 20U, uint64_t{1} << 40U)};
+                         .buffered_bytes = number(1U << 20U, uint64_t{1} << 40U),
+                         .first_flight_bytes = static_cast<uint32_t>(number(4096, 262'144))};
         config.log = {.format = choice<LogFormat>(3), .level = choice<LogLevel>(4)};
         config.runbook_url = pick<std::string>({"http://x", "https://x/${Y}#a?b=c&d"});
         return config;
@@ -85,15 +94,24 @@ class Generator final {
              {.host = "", .port = 0, .unix_path = "/run/" + std::to_string(port)},
              {.host = "", .port = 0, .unix_path = "@${A} #" + std::to_string(port)}});
     }
+    Upstream upstream() {
+        std::vector<Address> all = {{.host = "name.svc", .port = 50000},
+                                    {.host = "::1", .port = 50001},
+                                    {.host = "", .port = 0, .unix_path = "@up"}};
+        std::shuffle(all.begin(), all.end(), random_);
+        all.resize(number(1, all.size()));
+        return {.addresses = all,
+                .balance = choice<Balance>(balance_names.size()),
+                .resolve = duration(1000, 80'000'000),
+                .check = duration(0, 3'600'000)};
+    }
     Listener listener(uint64_t index) {
         return {.name = pick<std::string>({"a.", "B-", "1_"}) + std::to_string(index),
                 .listen = address(index + 1),
                 .direction = choice<sniff::Direction>(2),
                 .expect = choice<sniff::Expect>(3),
-                .upstream = pick<Address>({{.host = "name.svc", .port = 50000},
-                                           {.host = "::1", .port = 50001},
-                                           {.host = "", .port = 0, .unix_path = "@up"}}),
-                .on_mismatch = Policy::observe};
+                .upstream = upstream(),
+                .on_mismatch = choice<Policy>(policy_names.size())};
     }
     Service service(uint64_t index) {
         Service service;
@@ -120,6 +138,18 @@ TEST(ToYaml, of_any_configuration_loads_as_the_same_configuration) {
     }
 }
 
+TEST(ToYaml, writes_several_addresses_as_a_list) {
+    const std::string yaml = to_yaml(loaded(load_text(
+        "listeners: [{name: a, listen: ':1', upstream: {addresses: ['b:1', 'unix:@c']}}]\n")));
+    EXPECT_NE(yaml.find("    upstream:\n"
+                        "      addresses:\n"
+                        "        - \"b:1\"\n"
+                        "        - \"unix:@c\"\n"
+                        "      balance: round_robin\n"),
+              std::string::npos)
+        << yaml;
+}
+
 TEST(ToYaml, says_everything_so_that_nothing_is_left_to_defaults) {
     const std::string yaml =
         to_yaml(loaded(load_text(minimal + "registry: {include: [openim]}\n")));
@@ -129,6 +159,9 @@ TEST(ToYaml, says_everything_so_that_nothing_is_left_to_defaults) {
                         "    expect: grpc\n"
                         "    upstream:\n"
                         "      address: \"127.0.0.1:10260\"\n"
+                        "      balance: round_robin\n"
+                        "      resolve: 5s\n"
+                        "      check: 0\n"
                         "    on_mismatch: observe\n"),
               std::string::npos)
         << yaml;

@@ -106,6 +106,95 @@ TEST(Validate, blames_a_loop_only_on_the_listeners_in_it) {
     EXPECT_EQ(errors[0].rfind("t.yaml:7: listeners[1].upstream: ", 0), 0U) << errors[0];
 }
 
+TEST(Validate, finds_a_loop_through_a_second_address) {
+    EXPECT_EQ(
+        messages(load_text("listeners:\n"
+                           " - name: a\n"
+                           "   listen: 127.0.0.1:1\n"
+                           "   upstream: {addresses: [b:9, 127.0.0.1:1, 127.0.0.1:2]}\n")),
+        Messages{"t.yaml:4: listeners[0].upstream: got \"127.0.0.1:1\", which leads back to this "
+                 "listener (it listens on 127.0.0.1:1), expected another address"});
+    const auto errors =
+        messages(load_text("listeners:\n"
+                           " - name: a\n"
+                           "   listen: 127.0.0.1:1\n"
+                           "   upstream: {addresses: [b:9, 127.0.0.1:2]}\n"
+                           " - name: b\n"
+                           "   listen: 127.0.0.1:2\n"
+                           "   upstream: {addresses: [127.0.0.1:3]}\n"
+                           " - name: c\n"
+                           "   listen: 127.0.0.1:3\n"
+                           "   upstream: {addresses: [b:8, b:9, 127.0.0.1:1]}\n"));
+    ASSERT_EQ(errors.size(), 3U);
+    EXPECT_EQ(errors[0],
+              "t.yaml:4: listeners[0].upstream: got \"127.0.0.1:2\", which leads back to this "
+              "listener through 2 other listeners (it listens on 127.0.0.1:1), expected another "
+              "address");
+}
+
+TEST(Validate, says_the_shortest_way_of_a_loop) {
+    const auto errors =
+        messages(load_text("listeners:\n"
+                           " - name: a\n"
+                           "   listen: 127.0.0.1:1\n"
+                           "   upstream: 127.0.0.1:2\n"
+                           " - name: b\n"
+                           "   listen: 127.0.0.1:2\n"
+                           "   upstream: {addresses: [127.0.0.1:3, 127.0.0.1:1]}\n"
+                           " - name: c\n"
+                           "   listen: 127.0.0.1:3\n"
+                           "   upstream: 127.0.0.1:1\n"));
+    ASSERT_EQ(errors.size(), 3U);
+    EXPECT_NE(errors[0].find("through 1 other listener (it listens on 127.0.0.1:1)"),
+              std::string::npos)
+        << errors[0];
+}
+
+TEST(Validate, judges_many_listeners_with_many_upstreams) {
+    std::string text = "listeners:\n";
+    for (int i = 0; i < 64; ++i) {
+        const std::string number = std::to_string(i);
+        text += " - name: l" + number + "\n   listen: 127.0.1." + number +
+                ":1\n   upstream: {addresses: [";
+        for (int j = 0; j < 64; ++j) {
+            text += (j == 0 ? "127.0.1." : ", 127.0.1.") + std::to_string((i + j + 1) % 64) + ":1";
+        }
+        text += "]}\n";
+    }
+    EXPECT_EQ(messages(load_text(text)).size(), 64U);
+}
+
+TEST(Validate, refuses_an_address_twice_in_one_upstream) {
+    EXPECT_EQ(
+        messages(
+            load_text("listeners:\n"
+                      " - name: a\n"
+                      "   listen: :1\n"
+                      "   upstream: {addresses: [b:9, '[::1]:9', unix:@c, '[0:0::1]:9', b:9]}\n")),
+        (Messages{"t.yaml:4: listeners[0].upstream: got \"[0:0::1]:9\", expected each address once",
+                  "t.yaml:4: listeners[0].upstream: got \"b:9\", expected each address once"}));
+    EXPECT_EQ(messages(load_text("listeners:\n"
+                                 " - name: a\n"
+                                 "   listen: :1\n"
+                                 "   upstream: {addresses: [b:9, b:8, c:9, unix:@b, unix:/b]}\n")),
+              Messages{});
+}
+
+TEST(Validate, refuses_a_handover_on_a_socket_that_is_taken) {
+    const std::string rest =
+        "admin: {listen: unix:/admin}\n"
+        "listeners: [{name: a, listen: unix:/in, upstream: 'x:9'}]\n";
+    EXPECT_EQ(
+        messages(load_text("handover: unix:/in\n" + rest)),
+        Messages{"t.yaml:1: handover: got \"unix:/in\", expected an address that listeners[0] "
+                 "does not take"});
+    EXPECT_EQ(
+        messages(load_text("handover: unix:/admin\n" + rest)),
+        Messages{"t.yaml:1: handover: got \"unix:/admin\", expected an address that the admin "
+                 "server does not take"});
+    EXPECT_EQ(messages(load_text("handover: unix:@in\n" + rest)), Messages{});
+}
+
 TEST(Validate, takes_a_chain_of_listeners_and_the_same_port_elsewhere) {
     EXPECT_EQ(problems({{"a", ":1", "127.0.0.1:2"}, {"b", ":2", "127.0.0.1:9"}}), Messages{});
     EXPECT_EQ(problems({{"a", ":1", "10.0.0.9:1"}}), Messages{});

@@ -26,4 +26,16 @@ inline constexpr std::string_view ending_phases = "CVRL";
 // "uV"; "--" while nothing has ended the connection.
 [[nodiscard]] std::string ending_code(const sniff::Ending& ending);
 
+// The words that records and /connections have for an ending; "" for a value outside its list.
+struct EndingWords {
+    std::string code;
+    std::string_view side;       // client, upstream, telltale
+    std::string_view operation;  // read, write, connect, …
+    std::string error;           // eof, reset, timeout, aborted, or what errno says
+    std::string_view phase;      // connecting, before_verdict, relaying, closing
+};
+[[nodiscard]] EndingWords ending_words(const sniff::Ending& ending);
+// "connection refused"
+[[nodiscard]] std::string errno_text(int error);
+
 }  // namespace telltale::proxy

@@ -6,13 +6,12 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <cctype>
 #include <cstdio>
 #include <ctime>
 #include <optional>
-#include <system_error>
 #include <vector>
 
+#include "proxy/ending_code.h"
 #include "sniff/tls.h"
 #include "sniff/words.h"
 
@@ -25,13 +24,6 @@ namespace {
 
 // ---- names of the evidence's words
 
-constexpr std::array<std::string_view, 10> operation_names = {
-    "none",  "accept",   "resolve", "connect", "read",
-    "write", "deadline", "drain",   "policy",  "limit"};
-constexpr std::array<std::string_view, 6> end_kind_names = {"none",  "eof",     "reset",
-                                                            "error", "timeout", "aborted"};
-constexpr std::array<std::string_view, 4> phase_names = {"connecting", "before_verdict", "relaying",
-                                                         "closing"};
 constexpr std::array<std::string_view, 5> layer_names = {"none", "proxy_header", "connect_tunnel",
                                                          "upgrade_h2c", "upgrade_other"};
 // RFC 9113 §6.5.2, RFC 8441 §3 (8), RFC 9218 §2.1 (9).
@@ -46,9 +38,6 @@ constexpr std::array<std::string_view, 10> setting_names = {"",
                                                             "ENABLE_CONNECT_PROTOCOL",
                                                             "NO_RFC7540_PRIORITIES"};
 
-static_assert(operation_names[static_cast<size_t>(sniff::Operation::limit)] == "limit");
-static_assert(end_kind_names[static_cast<size_t>(sniff::EndKind::aborted)] == "aborted");
-static_assert(phase_names[static_cast<size_t>(sniff::Phase::closing)] == "closing");
 static_assert(layer_names[static_cast<size_t>(sniff::Layer::upgrade_other)] == "upgrade_other");
 
 // "" for a value outside the list: evidence is plain data and may be made by hand.
@@ -63,14 +52,6 @@ std::string name_or_hex(std::string_view known, uint32_t value) {
     std::array<char, 16> buffer{};
     std::snprintf(buffer.data(), buffer.size(), "0x%x", value);
     return buffer.data();
-}
-
-std::string errno_text(int error) {
-    std::string text = std::generic_category().message(error);
-    if (!text.empty()) {
-        text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-    }
-    return text;
 }
 
 // ---- escaping
@@ -423,15 +404,12 @@ void put_timing(std::string& line, const Incident& incident) {
 }
 
 json::object Record::ended_by() const {
-    const auto& end = evidence_.ended_by;
-    std::string_view side = "telltale";
-    if (end.side) side = word(sniff::side_names, *end.side);
-    std::string error(word(end_kind_names, end.kind));
-    if (end.kind == sniff::EndKind::error && end.error != 0) error = errno_text(end.error);
-    return {{"side", side},
-            {"operation", word(operation_names, end.operation)},
-            {"error", error},
-            {"phase", word(phase_names, end.phase)}};
+    const EndingWords words = ending_words(evidence_.ended_by);
+    return {{"code", words.code},
+            {"side", words.side},
+            {"operation", words.operation},
+            {"error", words.error},
+            {"phase", words.phase}};
 }
 
 json::object Record::build() const {

@@ -91,7 +91,7 @@ TEST(IncidentJson, tells_the_values_of_the_example) {
     EXPECT_EQ(record.at("bytes").at("from_client"), 93);
     EXPECT_EQ(record.at("timing_ms").at("total"), 2);
     EXPECT_EQ(record.at("open"), false);
-    EXPECT_EQ(record.at("ended_by"), json::parse(R"({"side":"upstream","operation":"read",
+    EXPECT_EQ(record.at("ended_by"), json::parse(R"({"code":"UV","side":"upstream","operation":"read",
         "error":"eof","phase":"before_verdict"})"));
 }
 

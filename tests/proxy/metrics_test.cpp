@@ -20,19 +20,11 @@ std::string file_text(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-config::Config two_listeners() {
-    config::Config config;
-    config.listeners.resize(2);
-    config.listeners[0].name = "group-rpc";
-    config.listeners[1].name = "outbound";
-    config.listeners[1].direction = sniff::Direction::outbound;
-    return config;
-}
-
-MetricsInput input_of(const config::Config& config) {
+MetricsInput two_listeners() {
     MetricsInput input;
-    input.config = &config;
-    input.listeners.resize(config.listeners.size());
+    input.labels = {{"group-rpc", sniff::Direction::inbound},
+                    {"outbound", sniff::Direction::outbound}};
+    input.listeners.resize(input.labels.size());
     input.version = "0.1.0";
     input.commit = "abc1234";
     return input;
@@ -57,8 +49,7 @@ std::vector<std::string> samples_of(const std::string& text, const std::string& 
 }
 
 TEST(Metrics, names_helps_and_types_are_the_golden_ones) {
-    const auto config = two_listeners();
-    std::istringstream lines(render_metrics(input_of(config)));
+    std::istringstream lines(render_metrics(two_listeners()));
     std::string comments;
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with('#')) comments += line + "\n";
@@ -67,8 +58,7 @@ TEST(Metrics, names_helps_and_types_are_the_golden_ones) {
 }
 
 TEST(Metrics, renders_the_families_of_the_table_in_its_order) {
-    const auto config = two_listeners();
-    const auto families = MetricsCollector(input_of(config)).Collect();
+    const auto families = MetricsCollector(two_listeners()).Collect();
     const auto table = metric_table();
     ASSERT_EQ(families.size(), table.size());
     for (size_t i = 0; i < table.size(); ++i) {
@@ -79,8 +69,7 @@ TEST(Metrics, renders_the_families_of_the_table_in_its_order) {
 }
 
 TEST(Metrics, has_gauges_bytes_and_histograms_of_every_listener_from_the_start) {
-    const auto config = two_listeners();
-    const std::string text = render_metrics(input_of(config));
+    const std::string text = render_metrics(two_listeners());
     EXPECT_EQ(samples_of(text, "telltale_connections_active"),
               (std::vector<std::string>{R"(telltale_connections_active{listener="group-rpc"} 0)",
                                         R"(telltale_connections_active{listener="outbound"} 0)"}));
@@ -96,8 +85,7 @@ TEST(Metrics, has_gauges_bytes_and_histograms_of_every_listener_from_the_start) 
 }
 
 TEST(Metrics, counts_the_documented_incident) {
-    const auto config = two_listeners();
-    auto input = input_of(config);
+    auto input = two_listeners();
     auto& stats = input.listeners[1];
     stats.count_connection(sniff::Protocol::http2, sniff::Protocol::http1,
                            sniff::Verdict::mismatch);
@@ -125,8 +113,7 @@ TEST(Metrics, counts_the_documented_incident) {
 }
 
 TEST(Metrics, buckets_are_cumulative_and_end_in_infinity) {
-    const auto config = two_listeners();
-    auto input = input_of(config);
+    auto input = two_listeners();
     input.listeners[0].upstream_connect.observe(0.0002);
     input.listeners[0].upstream_connect.observe(0.3);
     input.listeners[0].upstream_connect.observe(9);
@@ -144,9 +131,9 @@ TEST(Metrics, buckets_are_cumulative_and_end_in_infinity) {
 }
 
 TEST(Metrics, escapes_names_of_listeners) {
-    auto config = two_listeners();
-    config.listeners[0].name = "a\"b\\c\nd\xff";
-    const auto found = samples_of(render_metrics(input_of(config)), "telltale_connections_active");
+    auto input = two_listeners();
+    input.labels[0].name = "a\"b\\c\nd\xff";
+    const auto found = samples_of(render_metrics(input), "telltale_connections_active");
     ASSERT_EQ(found.size(), 2U);
     EXPECT_EQ(found[0], R"(telltale_connections_active{listener="a\"b\\c\\x0ad\\xff"} 0)");
 }
@@ -174,8 +161,7 @@ ListenerStats full_stats() {
 }
 
 TEST(Metrics, never_has_more_series_than_promised) {
-    const auto config = two_listeners();
-    auto input = input_of(config);
+    auto input = two_listeners();
     const size_t empty = samples(render_metrics(input)).size();
     input.listeners[0] = full_stats();
     const size_t full = samples(render_metrics(input)).size();
@@ -187,8 +173,7 @@ TEST(Metrics, never_has_more_series_than_promised) {
 }
 
 TEST(Metrics, has_no_series_twice) {
-    const auto config = two_listeners();
-    auto input = input_of(config);
+    auto input = two_listeners();
     input.listeners[0] = full_stats();
     input.listeners[0].policy_actions = {{"UPPER/1", 1}, {"noslash", 2}, {"", 3}, {"a/b/c", 4}};
     std::set<std::string> seen;
@@ -198,8 +183,7 @@ TEST(Metrics, has_no_series_twice) {
 }
 
 TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
-    const auto config = two_listeners();
-    auto input = input_of(config);
+    auto input = two_listeners();
     input.listeners[0] = full_stats();
     input.listeners[0].policy_actions = {{"observe/forwarded", 1}, {"/etc/passwd/x", 1}, {"ü", 1}};
     const auto words = [](const auto& list) {

@@ -439,7 +439,7 @@ Evidence any_evidence(Random& random) {
     e.resolve_error = any_text(random);
     e.ended = random.below(2) == 0;
     if (random.below(2) == 0) e.ended_by.side = static_cast<Side>(random.below(2));
-    e.ended_by.operation = static_cast<Operation>(random.below(8));
+    e.ended_by.operation = static_cast<Operation>(random.below(10));
     e.ended_by.kind = static_cast<EndKind>(random.below(6));
     e.ended_by.error = static_cast<int>(random.below(140));
     if (random.below(2) == 0) e.silent_for = static_cast<Millis>(random.below(9000));

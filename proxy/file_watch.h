@@ -36,9 +36,9 @@ class FileWatch final {
     // bytes differ from those seen last. A file that is gone or can't be read is no change.
     // loaded: the bytes that the caller has read already, so that what changed since is told;
     // without it, what is there now is what was seen last.
-    FileWatch(asio::io_context& context, std::string path, std::function<void()> changed,
+    FileWatch(asio::io_context& context, const std::string& path, std::function<void()> changed,
               std::optional<std::string_view> loaded, const Times& times);
-    FileWatch(asio::io_context& context, std::string path, std::function<void()> changed,
+    FileWatch(asio::io_context& context, const std::string& path, std::function<void()> changed,
               std::optional<std::string_view> loaded = std::nullopt);
     ~FileWatch();
     FileWatch(const FileWatch&) = delete;

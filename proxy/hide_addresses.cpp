@@ -177,12 +177,22 @@ size_t address_size(std::string_view text, size_t at) {
     return end - at + port_size(text, end);
 }
 
+// "Not only on 127.0.0.1" is no secret, but it is an address.
+bool is_loopback(std::string_view address) {
+    return address.starts_with("127.") || address == "::1" || address.starts_with("[::1]");
+}
+
 void hide_any(std::string& text) {
     size_t at = 0;
     while (at < text.size()) {
         const bool may_begin = is_ipv6_char(text[at]) || text[at] == '[';
         const size_t size = may_begin ? address_size(text, at) : 0;
-        at = size == 0 ? at + 1 : replace(text, at, size, "an address");
+        if (size == 0) {
+            ++at;
+            continue;
+        }
+        const bool loopback = is_loopback(std::string_view(text).substr(at, size));
+        at = replace(text, at, size, loopback ? "the loopback address" : "an address");
     }
 }
 

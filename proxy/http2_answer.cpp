@@ -266,6 +266,7 @@ void Http2Answer::State::on_frame(const nghttp2_frame& frame) {
     if (frame.hd.type == NGHTTP2_RST_STREAM && ++resets > resets_max) {
         abuse = NGHTTP2_ENHANCE_YOUR_CALM;
     }
+    if (abuse != NGHTTP2_NO_ERROR) return;
     if (frame.hd.type == NGHTTP2_HEADERS && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
         answer(frame.hd.stream_id);
     }

@@ -20,7 +20,7 @@ using prometheus::MetricType;
 
 namespace {
 
-constexpr std::array<MetricInfo, 14> table = {{
+constexpr std::array<MetricInfo, 20> table = {{
     {"telltale_connections_total",
      "Connections by what client and upstream spoke, counted when the verdict is there.",
      MetricType::Counter, "listener, direction, client_protocol, upstream_protocol, verdict"},
@@ -39,6 +39,14 @@ constexpr std::array<MetricInfo, 14> table = {{
      MetricType::Histogram, "listener"},
     {"telltale_verdict_seconds", "Time from accepting a client to the verdict.",
      MetricType::Histogram, "listener"},
+    {"telltale_upstream_attempts_total", "Attempts to connect to an endpoint of the upstream.",
+     MetricType::Counter, "listener, result"},
+    {"telltale_endpoints_ejected", "Endpoints left out now because they spoke another protocol.",
+     MetricType::Gauge, "listener"},
+    {"telltale_upstream_check_up", "1 when the last active check found HTTP/2.", MetricType::Gauge,
+     "listener, upstream"},
+    {"telltale_upstream_checks_total", "Active checks of upstreams by result.", MetricType::Counter,
+     "listener, result"},
     {"telltale_policy_actions_total", "What was done about a mismatch.", MetricType::Counter,
      "listener, policy, action"},
     {"telltale_config_reloads_total", "Configuration reloads by result.", MetricType::Counter,
@@ -46,6 +54,11 @@ constexpr std::array<MetricInfo, 14> table = {{
     {"telltale_config_last_reload_successful",
      "1 when the last reload, or the start, took the configuration it was given.",
      MetricType::Gauge, ""},
+    {"telltale_config_last_reload_timestamp_seconds",
+     "When the last reload, or the start, was given a configuration, as Unix time.",
+     MetricType::Gauge, ""},
+    {"telltale_limit_reached_total", "Times that a limit of the configuration held something back.",
+     MetricType::Counter, "limit"},
     {"telltale_incident_records_dropped_total",
      "Incident records not logged because the log was slower than the incidents.",
      MetricType::Counter, ""},
@@ -56,8 +69,9 @@ constexpr std::array<MetricInfo, 14> table = {{
      "version, commit"},
 }};
 
-// Long enough for any name that configures a listener; a label is no place for more.
-constexpr size_t label_bytes_max = 128;
+// Long enough for any name and address of a configuration: two of them cut short could be one
+// series twice, which no scraper takes.
+constexpr size_t label_bytes_max = 512;
 
 using LabelValues = std::vector<std::string>;
 
@@ -230,6 +244,55 @@ MetricFamily policy_actions(const std::vector<Row>& rows) {
     return family.take();
 }
 
+MetricFamily attempts(const std::vector<Row>& rows) {
+    Family family("telltale_upstream_attempts_total");
+    for (const Row& row : rows) {
+        for (size_t i = 0; i < attempt_result_count; ++i) {
+            family.add({row.name, std::string(attempt_result_names[i])},
+                       row.stats->upstream_attempts[i]);
+        }
+    }
+    return family.take();
+}
+
+MetricFamily ejected(const std::vector<Row>& rows) {
+    Family family("telltale_endpoints_ejected");
+    for (const Row& row : rows) {
+        family.add({row.name}, static_cast<double>(row.stats->endpoints_ejected));
+    }
+    return family.take();
+}
+
+MetricFamily checks_up(const ProcessStats& process) {
+    Family family("telltale_upstream_check_up");
+    for (const CheckState& check : process.checks) {
+        // Before its first result it is neither up nor down.
+        if (check.result.empty()) continue;
+        family.add({check.listener, check.upstream}, uint64_t{check.up ? 1U : 0U});
+    }
+    return family.take();
+}
+
+MetricFamily checks_done(const ProcessStats& process) {
+    Family family("telltale_upstream_checks_total");
+    for (const auto& [listener, counts] : process.checks_done) {
+        for (size_t i = 0; i < check_result_count; ++i) {
+            family.add({listener, std::string(check_result_names[i])}, counts[i]);
+        }
+    }
+    return family.take();
+}
+
+MetricFamily limits(const std::vector<Row>& rows, const ProcessStats& process) {
+    Family family("telltale_limit_reached_total");
+    for (size_t i = 0; i < limit_count; ++i) {
+        uint64_t count = process.limits_reached[i];
+        for (const Row& row : rows) count += row.stats->limits_reached[i];
+        family.add({std::string(limit_names[i])}, count);
+    }
+    return family.take();
+}
+
 MetricFamily reloads(const ProcessStats& process) {
     Family family("telltale_config_reloads_total");
     family.add({"success"}, process.config_reloads_ok);
@@ -237,9 +300,10 @@ MetricFamily reloads(const ProcessStats& process) {
     return family.take();
 }
 
-MetricFamily single(std::string_view name, const LabelValues& labels, uint64_t value) {
+template <typename Number>
+MetricFamily single(std::string_view name, const LabelValues& labels, Number value) {
     Family family(name);
-    family.add(labels, value);
+    family.add(labels, static_cast<double>(value));
     return family.take();
 }
 
@@ -264,10 +328,16 @@ std::vector<MetricFamily> MetricsCollector::Collect() const {
         histograms(rows, "telltale_upstream_first_byte_seconds",
                    &ListenerStats::upstream_first_byte),
         histograms(rows, "telltale_verdict_seconds", &ListenerStats::verdict),
+        attempts(rows),
+        ejected(rows),
+        checks_up(process),
+        checks_done(process),
         policy_actions(rows),
         reloads(process),
         single("telltale_config_last_reload_successful", {},
                process.config_last_reload_successful ? 1 : 0),
+        single("telltale_config_last_reload_timestamp_seconds", {}, process.config_last_reload_s),
+        limits(rows, process),
         single("telltale_incident_records_dropped_total", {}, process.incident_records_dropped),
         single("telltale_accept_paused_total", {}, process.accept_paused),
         single("telltale_build_info", {input_.version, input_.commit}, 1),

@@ -99,7 +99,7 @@ class Server final {
         sources.incidents = [this](auto then) { then(facts.incidents); };
         sources.config_yaml = [] { return std::string("listeners:\n  - name: <b>\n"); };
         sources.not_ready_reason = [this] { return facts.not_ready; };
-        sources.listener_names = {"group-rpc"};
+        sources.listener_names = [] { return std::vector<std::string>{"group-rpc"}; };
         auto admin = std::make_unique<Admin>(context_, listen, std::move(sources));
         address_ = admin->address();
         return admin;

@@ -130,6 +130,84 @@ TEST(Metrics, buckets_are_cumulative_and_end_in_infinity) {
               std::string::npos);
 }
 
+TEST(Metrics, has_limits_and_attempts_from_the_start_and_sums_both_places_of_a_limit) {
+    auto input = two_listeners();
+    EXPECT_EQ(samples_of(render_metrics(input), "telltale_limit_reached_total"),
+              (std::vector<std::string>{
+                  R"(telltale_limit_reached_total{limit="connections"} 0)",
+                  R"(telltale_limit_reached_total{limit="connections_per_client"} 0)",
+                  R"(telltale_limit_reached_total{limit="accept_rate"} 0)",
+                  R"(telltale_limit_reached_total{limit="buffered_bytes"} 0)",
+                  R"(telltale_limit_reached_total{limit="incident_queue"} 0)",
+                  R"(telltale_limit_reached_total{limit="first_flight_bytes"} 0)"}));
+    EXPECT_EQ(samples_of(render_metrics(input), "telltale_upstream_attempts_total").size(), 10U);
+
+    input.process.limits_reached[static_cast<size_t>(Limit::buffered_bytes)] = 1;
+    input.listeners[0].count_limit(Limit::buffered_bytes);
+    input.listeners[1].count_limit(Limit::buffered_bytes);
+    input.listeners[1].count_attempt(AttemptResult::connected);
+    input.listeners[1].count_attempt(AttemptResult::connected);
+    input.listeners[1].count_attempt(AttemptResult::local_limit);
+    input.listeners[1].endpoints_ejected = 2;
+    const auto all = samples(render_metrics(input));
+    for (const char* expected :
+         {R"(telltale_limit_reached_total{limit="buffered_bytes"} 3)",
+          R"(telltale_upstream_attempts_total{listener="group-rpc",result="connected"} 0)",
+          R"(telltale_upstream_attempts_total{listener="outbound",result="connected"} 2)",
+          R"(telltale_upstream_attempts_total{listener="outbound",result="local_limit"} 1)",
+          R"(telltale_endpoints_ejected{listener="group-rpc"} 0)",
+          R"(telltale_endpoints_ejected{listener="outbound"} 2)"}) {
+        EXPECT_EQ(std::count(all.begin(), all.end(), expected), 1) << expected;
+    }
+}
+
+TEST(Metrics, tells_what_active_checks_found) {
+    auto input = two_listeners();
+    EXPECT_TRUE(samples_of(render_metrics(input), "telltale_upstream_check_up").empty());
+    EXPECT_TRUE(samples_of(render_metrics(input), "telltale_upstream_checks_total").empty());
+
+    CheckState up;
+    up.listener = "outbound";
+    up.upstream = "group-rpc-service:10260";
+    up.up = true;
+    up.result = "http2";
+    CheckState down = up;
+    down.upstream = "group-rpc-service:12260";
+    down.up = false;
+    down.result = "other_protocol";
+    CheckState begun = up;
+    begun.upstream = "group-rpc-service:1";
+    begun.result = "";
+    input.process.checks = {up, down, begun};
+    input.process.checks_done["outbound"][static_cast<size_t>(CheckResult::other_protocol)] = 4;
+    const std::string text = render_metrics(input);
+    EXPECT_EQ(
+        samples_of(text, "telltale_upstream_check_up"),
+        (std::vector<std::string>{
+            R"(telltale_upstream_check_up{listener="outbound",upstream="group-rpc-service:10260"} 1)",
+            R"(telltale_upstream_check_up{listener="outbound",upstream="group-rpc-service:12260"} 0)"}));
+    const auto done = samples_of(text, "telltale_upstream_checks_total");
+    EXPECT_EQ(done.size(), check_result_count);
+    EXPECT_EQ(done[1],
+              R"(telltale_upstream_checks_total{listener="outbound",result="other_protocol"} 4)");
+}
+
+TEST(Metrics, tells_when_a_configuration_was_given) {
+    auto input = two_listeners();
+    input.process.config_last_reload_s = 1795384897;
+    EXPECT_EQ(samples_of(render_metrics(input), "telltale_config_last_reload_timestamp_seconds"),
+              std::vector<std::string>{"telltale_config_last_reload_timestamp_seconds 1795384897"});
+}
+
+TEST(Metrics, shows_only_listeners_that_have_both_a_name_and_numbers) {
+    auto input = two_listeners();
+    input.labels.push_back({"new", sniff::Direction::inbound});
+    EXPECT_EQ(samples_of(render_metrics(input), "telltale_connections_active").size(), 2U);
+    input.labels.resize(1);
+    EXPECT_EQ(samples_of(render_metrics(input), "telltale_connections_active").size(), 1U);
+    EXPECT_EQ(samples_of(render_metrics({}), "telltale_connections_active").size(), 0U);
+}
+
 TEST(Metrics, escapes_names_of_listeners) {
     auto input = two_listeners();
     input.labels[0].name = "a\"b\\c\nd\xff";
@@ -157,15 +235,32 @@ ListenerStats full_stats() {
     for (int i = 0; i < 100; ++i) {
         stats.count_policy_action("observe/" + std::string(static_cast<size_t>(i) % 30 + 1, 'x'));
     }
+    stats.upstream_attempts.fill(1);
+    stats.limits_reached.fill(1);
     return stats;
+}
+
+// Checks of `count` upstreams of one listener.
+void add_checks(MetricsInput& input, size_t listener, size_t count) {
+    const std::string& name = input.labels[listener].name;
+    for (size_t i = 0; i < count; ++i) {
+        CheckState check;
+        check.listener = name;
+        check.upstream = "b:" + std::to_string(i);
+        check.result = "http2";
+        check.up = true;
+        input.process.checks.push_back(check);
+    }
+    input.process.checks_done[name].fill(1);
 }
 
 TEST(Metrics, never_has_more_series_than_promised) {
     auto input = two_listeners();
     const size_t empty = samples(render_metrics(input)).size();
     input.listeners[0] = full_stats();
+    add_checks(input, 0, config::upstreams_max);
     const size_t full = samples(render_metrics(input)).size();
-    const size_t always = 1 + 2 + 3 * histogram_series;
+    const size_t always = 1 + 2 + 3 * histogram_series + attempt_result_count + 1;
     EXPECT_EQ(full - empty + always, series_per_listener_max);
     EXPECT_NE(file_text("docs/metrics.md").find(std::to_string(series_per_listener_max)),
               std::string::npos)
@@ -176,6 +271,14 @@ TEST(Metrics, has_no_series_twice) {
     auto input = two_listeners();
     input.listeners[0] = full_stats();
     input.listeners[0].policy_actions = {{"UPPER/1", 1}, {"noslash", 2}, {"", 3}, {"a/b/c", 4}};
+    add_checks(input, 0, 1);
+    add_checks(input, 1, 1);
+    // The longest names that a configuration may have, different only at their ends.
+    for (const char last : {'1', '2'}) {
+        CheckState check = input.process.checks[0];
+        check.upstream = std::string(253, 'h') + ":1000" + last;
+        input.process.checks.push_back(check);
+    }
     std::set<std::string> seen;
     for (const auto& line : samples(render_metrics(input))) {
         EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << line;
@@ -186,9 +289,16 @@ TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
     auto input = two_listeners();
     input.listeners[0] = full_stats();
     input.listeners[0].policy_actions = {{"observe/forwarded", 1}, {"/etc/passwd/x", 1}, {"ü", 1}};
+    add_checks(input, 0, 1);
+    input.process.checks[0].upstream = "group-rpc-service:10260";
+    input.process.checks.push_back(input.process.checks[0]);
+    input.process.checks[1].upstream = "unix:/run/\n";
     const auto words = [](const auto& list) {
         return std::set<std::string>(list.begin(), list.end());
     };
+    std::set<std::string> results = {"success", "failure"};
+    for (const auto& word : words(attempt_result_names)) results.insert(word);
+    for (const auto& word : words(check_result_names)) results.insert(word);
     const std::map<std::string, std::set<std::string>> allowed = {
         {"listener", {"group-rpc", "outbound"}},
         {"direction", words(sniff::direction_names)},
@@ -199,9 +309,11 @@ TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
         {"hop_role", words(sniff::role_names)},
         {"hop", words(sniff::hop_position_names)},
         {"side", words(sniff::side_names)},
+        {"limit", words(limit_names)},
+        {"upstream", {"group-rpc-service:10260", "unix:/run/\\x0a"}},
         {"policy", {"observe", "other"}},
         {"action", {"forwarded", "other"}},
-        {"result", {"success", "failure"}},
+        {"result", results},
         {"version", {"0.1.0"}},
         {"commit", {"abc1234"}}};
     const auto families = MetricsCollector(input).Collect();

@@ -46,6 +46,11 @@ TEST(ListenerStats, adds_every_number) {
     one.upstream_connect.observe(1);
     one.upstream_first_byte.observe(1);
     one.verdict.observe(1);
+    for (size_t i = 0; i < attempt_result_count; ++i) {
+        for (size_t n = 0; n <= i; ++n) one.count_attempt(static_cast<AttemptResult>(i));
+    }
+    for (size_t i = 0; i < limit_count; ++i) one.count_limit(static_cast<Limit>(i));
+    one.endpoints_ejected = 2;
 
     ListenerStats sum = one;
     sum.add(one);
@@ -59,6 +64,12 @@ TEST(ListenerStats, adds_every_number) {
     EXPECT_DOUBLE_EQ(sum.upstream_connect.sum_seconds, 2);
     EXPECT_DOUBLE_EQ(sum.upstream_first_byte.sum_seconds, 2);
     EXPECT_DOUBLE_EQ(sum.verdict.sum_seconds, 2);
+    EXPECT_EQ(sum.upstream_attempts, (std::array<uint64_t, 5>{2, 4, 6, 8, 10}));
+    EXPECT_EQ(sum.limits_reached, (LimitCounts{2, 2, 2, 2, 2, 2}));
+    EXPECT_EQ(sum.endpoints_ejected, 2) << "two workers that left out the same";
+    one.endpoints_ejected = 3;
+    sum.add(one);
+    EXPECT_EQ(sum.endpoints_ejected, 3);
 }
 
 TEST(ListenerStats, keeps_a_bounded_number_of_rows_and_loses_no_count) {

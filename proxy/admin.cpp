@@ -1,5 +1,6 @@
 #include "proxy/admin.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -19,9 +20,6 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <iterator>
@@ -30,14 +28,14 @@
 #include <string_view>
 #include <utility>
 
+#include "proxy/admin_guard.h"
+#include "proxy/admin_pages.h"
 #include "proxy/endpoint.h"
-#include "proxy/incident.h"
 
 namespace telltale::proxy {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-namespace json = boost::json;
 
 namespace {
 
@@ -71,167 +69,201 @@ struct Answer {
     http::status status = http::status::ok;
     std::string_view type = plain_text;
     std::string body;
+    std::string_view allow;  // of 405: the methods that there are
 };
 using Reply = std::function<void(Answer)>;
 
-enum class Rendering : uint8_t { json, text };
+// What a request asks, but for its path.
+struct Question {
+    bool as_text = false;  // ?format=text
+    bool as_json = false;  // ?format=json
+    bool verbose = false;  // ?verbose
+    std::string body;
+};
 
-// ---- routes
+// ---- routes to look at
 
-void metrics(const AdminSources& from, Rendering /*rendering*/, Reply reply) {
+void metrics(const AdminSources& from, const Question& /*question*/, Reply reply) {
     from.metrics([reply = std::move(reply)](std::string text) {
-        reply({http::status::ok, metrics_text, std::move(text)});
+        reply({http::status::ok, metrics_text, std::move(text), {}});
     });
 }
 
-void live(const AdminSources& /*from*/, Rendering /*rendering*/, Reply reply) {
-    reply({http::status::ok, plain_text, "ok\n"});
+void live(const AdminSources& /*from*/, const Question& /*question*/, Reply reply) {
+    reply({http::status::ok, plain_text, "ok\n", {}});
 }
 
-void ready(const AdminSources& from, Rendering /*rendering*/, Reply reply) {
+void ready(const AdminSources& from, const Question& question, Reply reply) {
     const std::string reason = from.not_ready_reason();
-    if (reason.empty()) return reply({http::status::ok, plain_text, "ready\n"});
-    reply({http::status::service_unavailable, plain_text, "not ready: " + reason + "\n"});
+    const auto status = reason.empty() ? http::status::ok : http::status::service_unavailable;
+    const bool wants_checks = (question.verbose || question.as_json) && from.checks;
+    const auto checks = wants_checks ? from.checks() : std::vector<CheckState>();
+    if (question.as_json) return reply({status, json_text, ready_json(reason, checks), {}});
+    reply({status, plain_text, ready_line(reason) + checks_text(checks), {}});
 }
 
-std::string incidents_json(const std::vector<IncidentSink::Entry>& entries) {
-    std::string out = "[";
-    for (const auto& entry : entries) {
-        if (out.size() > 1) out += ',';
-        out += "\n{\"count\":" + std::to_string(entry.count) + ",\"first\":\"" +
-               utc_text(entry.first) + "\",\"last\":\"" + utc_text(entry.incident.at) +
-               "\",\"incident\":" + to_json(entry.incident) + "}";
-    }
-    return out + "]\n";
+void incidents(const AdminSources& from, const Question& question, Reply reply) {
+    from.incidents([as_text = question.as_text,
+                    reply = std::move(reply)](const std::vector<IncidentSink::Entry>& entries) {
+        if (as_text) return reply({http::status::ok, plain_text, incidents_text(entries), {}});
+        reply({http::status::ok, json_text, incidents_json(entries), {}});
+    });
 }
 
-std::string incidents_text(const std::vector<IncidentSink::Entry>& entries) {
-    if (entries.empty()) return "no incidents\n";
-    std::string out;
-    for (const auto& entry : entries) {
-        out += to_text(entry.incident, Colour::off) + "  seen " + std::to_string(entry.count) +
-               (entry.count == 1 ? " time" : " times, first " + utc_text(entry.first)) + "\n\n";
-    }
-    return out;
-}
-
-void incidents(const AdminSources& from, Rendering rendering, Reply reply) {
-    from.incidents(
-        [rendering, reply = std::move(reply)](const std::vector<IncidentSink::Entry>& entries) {
-            if (rendering == Rendering::text) {
-                return reply({http::status::ok, plain_text, incidents_text(entries)});
-            }
-            reply({http::status::ok, json_text, incidents_json(entries)});
-        });
-}
-
-constexpr size_t address_bytes_max = 128;
-
-std::string listener_name(const std::vector<std::string>& names, size_t index) {
-    return clean_text(index < names.size() ? names[index] : std::string(), address_bytes_max);
-}
-
-std::string connections_json(const std::vector<ConnectionRow>& rows,
-                             const std::vector<std::string>& names) {
-    std::string out = "[";
-    for (const auto& row : rows) {
-        if (out.size() > 1) out += ',';
-        const json::object object{
-            {"id", row.id},
-            {"listener", listener_name(names, row.listener)},
-            {"client",
-             {{"address", clean_text(row.client_address, address_bytes_max)},
-              {"protocol", sniff::name(row.client)}}},
-            {"upstream",
-             {{"address", clean_text(row.upstream_address, address_bytes_max)},
-              {"protocol", sniff::name(row.upstream)}}},
-            {"verdict", sniff::name(row.verdict)},
-            {"cause", sniff::name(row.cause)},
-            {"state", clean_text(row.state, address_bytes_max)},
-            {"bytes", {{"from_client", row.bytes[0]}, {"from_upstream", row.bytes[1]}}},
-            {"age_ms", row.age_ms}};
-        out += "\n" + json::serialize(object);
-    }
-    return out + "]\n";
-}
-
-// Columns as wide as their longest cell.
-std::string table_text(const std::vector<std::vector<std::string>>& lines) {
-    std::vector<size_t> widths(lines.front().size());
-    for (const auto& line : lines) {
-        for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
-    }
-    std::string out;
-    for (const auto& line : lines) {
-        for (size_t i = 0; i + 1 < line.size(); ++i) {
-            out += line[i] + std::string(widths[i] - line[i].size() + 2, ' ');
-        }
-        out += line.back() + "\n";
-    }
-    return out;
-}
-
-std::string connections_text(const std::vector<ConnectionRow>& rows,
-                             const std::vector<std::string>& names) {
-    std::vector<std::vector<std::string>> lines = {{"LISTENER", "CLIENT", "SPEAKS", "UPSTREAM",
-                                                    "SPEAKS", "VERDICT", "STATE", "FROM CLIENT",
-                                                    "FROM UPSTREAM", "AGE"}};
-    for (const auto& row : rows) {
-        lines.push_back(
-            {listener_name(names, row.listener), clean_text(row.client_address, address_bytes_max),
-             std::string(sniff::name(row.client)),
-             clean_text(row.upstream_address, address_bytes_max),
-             std::string(sniff::name(row.upstream)), std::string(sniff::name(row.verdict)),
-             clean_text(row.state, address_bytes_max), std::to_string(row.bytes[0]),
-             std::to_string(row.bytes[1]), std::to_string(row.age_ms / 1000) + "s"});
-    }
-    return table_text(lines);
-}
-
-void connections(const AdminSources& from, Rendering rendering, Reply reply) {
+void connections(const AdminSources& from, const Question& question, Reply reply) {
     from.connections(
-        connection_rows_max, [rendering, names = from.listener_names(),
-                              reply = std::move(reply)](const std::vector<ConnectionRow>& rows) {
-            if (rendering == Rendering::text) {
-                return reply({http::status::ok, plain_text, connections_text(rows, names)});
+        connection_rows_max, [as_text = question.as_text, names = from.listener_names(),
+                              reply = std::move(reply)](std::vector<ConnectionRow> rows) {
+            if (as_text) {
+                return reply(
+                    {http::status::ok, plain_text, connections_text(std::move(rows), names), {}});
             }
-            reply({http::status::ok, json_text, connections_json(rows, names)});
+            reply({http::status::ok, json_text, connections_json(std::move(rows), names), {}});
         });
 }
 
-void config_yaml(const AdminSources& from, Rendering /*rendering*/, Reply reply) {
-    reply({http::status::ok, plain_text, from.config_yaml()});
+void config_yaml(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    const std::string comments = from.config_status ? config_comments(from.config_status()) : "";
+    reply({http::status::ok, plain_text, comments + from.config_yaml(), {}});
 }
 
-void index(const AdminSources& from, Rendering rendering, Reply reply);
+void log_level(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    reply({http::status::ok, plain_text, from.log_level() + "\n", {}});
+}
 
-// THE TABLE: every route answers GET and HEAD.
+void index(const AdminSources& from, const Question& question, Reply reply);
+
+// ---- routes that change something
+
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view space = " \t\r\n";
+    const size_t first = std::min(text.find_first_not_of(space), text.size());
+    const size_t last = text.find_last_not_of(space);
+    return text.substr(first, last == std::string_view::npos ? 0 : last + 1 - first);
+}
+
+void set_log_level(const AdminSources& from, const Question& question, Reply reply) {
+    const std::string_view level = trimmed(question.body);
+    if (from.set_log_level(level)) {
+        return reply({http::status::ok, plain_text, "log level " + std::string(level) + "\n", {}});
+    }
+    reply({http::status::bad_request,
+           plain_text,
+           "expected debug, info, warning or error as the body\n",
+           {}});
+}
+
+void drain(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    // First the answer: with nothing open the drain may be over at once, and the server with it.
+    reply({http::status::ok,
+           plain_text,
+           "draining: /ready says no from now on, new connections are taken for "
+           "timeouts.drain_delay, open ones go on for timeouts.drain at most; then the process "
+           "ends\n",
+           {}});
+    from.drain();
+}
+
+void reload(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    from.reload([reply = std::move(reply)](bool ok, std::string text) {
+        if (text.empty() || text.back() != '\n') text += '\n';
+        reply({ok ? http::status::ok : http::status::bad_request, plain_text, std::move(text), {}});
+    });
+}
+
+// ---- THE TABLE
+
+using Handler = void (*)(const AdminSources& from, const Question& question, Reply reply);
+using IsThere = bool (*)(const AdminSources& from);
+
+bool always(const AdminSources& /*from*/) {
+    return true;
+}
+bool never(const AdminSources& /*from*/) {
+    return false;
+}
+template <auto source>
+bool if_there(const AdminSources& from) {
+    return static_cast<bool>(from.*source);
+}
+
 struct Route {
     std::string_view path;
     std::string_view says;
-    void (*answer)(const AdminSources& from, Rendering rendering, Reply reply);
+    IsThere can_look = always;  // GET, HEAD
+    Handler look = nullptr;
+    IsThere can_change = never;  // POST, PUT
+    Handler change = nullptr;
 };
-constexpr std::array<Route, 7> routes = {{
-    {"/", "this list", index},
-    {"/metrics", "counters for Prometheus", metrics},
-    {"/live", "200 while the process runs", live},
-    {"/ready", "200 while connections are welcome, 503 with the reason otherwise", ready},
-    {"/incidents", "what went wrong, newest first, as JSON; ?format=text to read it here",
+constexpr std::array<Route, 10> routes = {{
+    {"/", "this list", always, index},
+    {"/metrics", "counters for Prometheus", always, metrics},
+    {"/live", "200 while the process runs", always, live},
+    {"/ready",
+     "200 while connections are welcome, 503 with the reason otherwise; ?verbose for the checks of "
+     "upstreams",
+     always, ready},
+    {"/incidents", "what went wrong, newest first, as JSON; ?format=text to read it here", always,
      incidents},
-    {"/connections", "open connections as JSON; ?format=text for a table", connections},
-    {"/config", "the configuration in effect, as YAML", config_yaml},
+    {"/connections",
+     "open connections and those that ended last, as JSON; ?format=text for a table", always,
+     connections},
+    {"/config", "the configuration in effect, as YAML", always, config_yaml},
+    {"/log-level", "the log level; PUT debug, info, warning or error sets it",
+     if_there<&AdminSources::log_level>, log_level, if_there<&AdminSources::set_log_level>,
+     set_log_level},
+    {"/drain", "POST ends this process in good order", never, nullptr,
+     if_there<&AdminSources::drain>, drain},
+    {"/reload", "POST reads the configuration again", never, nullptr,
+     if_there<&AdminSources::reload>, reload},
 }};
 
-std::string routes_text() {
+const Route* find_route(const AdminSources& from, std::string_view path) {
+    const auto* const found = std::find_if(routes.begin(), routes.end(), [&](const Route& row) {
+        return row.path == path && (row.can_look(from) || row.can_change(from));
+    });
+    return found == routes.end() ? nullptr : found;
+}
+
+std::string_view allowed_methods(const AdminSources& from, const Route& route) {
+    if (!route.can_change(from)) return "GET, HEAD";
+    return route.can_look(from) ? "GET, HEAD, POST, PUT" : "POST, PUT";
+}
+
+std::string routes_text(const AdminSources& from) {
     std::vector<std::vector<std::string>> lines;
     for (const Route& route : routes) {
+        if (!route.can_look(from) && !route.can_change(from)) continue;
         lines.push_back({std::string(route.path), std::string(route.says)});
     }
     return table_text(lines);
 }
 
-void index(const AdminSources& /*from*/, Rendering /*rendering*/, Reply reply) {
-    reply({http::status::ok, plain_text, "Telltale admin\n\n" + routes_text()});
+void index(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    reply({http::status::ok, plain_text, "Telltale admin\n\n" + routes_text(from), {}});
+}
+
+Question question_of(std::string_view query, std::string body) {
+    Question question;
+    question.body = std::move(body);
+    while (!query.empty()) {
+        const std::string_view part = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(part.size() + 1, query.size()));
+        if (part == "format=text") question.as_text = true;
+        if (part == "format=json") question.as_json = true;
+        if (part.substr(0, part.find('=')) == "verbose") question.verbose = true;
+    }
+    return question;
+}
+
+// Every value of a header: a second one must not hide behind the first.
+std::vector<std::string_view> values_of(const Request& request, std::string_view name) {
+    std::vector<std::string_view> values;
+    const auto [begin, end] = request.equal_range(name);
+    for (auto it = begin; it != end; ++it) {
+        values.emplace_back(it->value().data(), it->value().size());
+    }
+    return values;
 }
 
 // ---- binding
@@ -320,6 +352,24 @@ AcceptSocket listen_on(asio::io_context& context, const config::Address& address
     return acceptor;
 }
 
+AcceptSocket take_over(asio::io_context& context, UniqueFd handed) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    ErrorCode error;
+    AcceptSocket acceptor(context);
+    if (::getsockname(handed.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+        error = {errno, boost::system::system_category()};
+    } else {
+        acceptor.assign(asio::generic::stream_protocol(address.ss_family, 0), handed.get(), error);
+    }
+    if (error) {
+        throw AddressError(error,
+                           "the admin socket of the predecessor can't be used: " + error.message());
+    }
+    static_cast<void>(handed.release());
+    return acceptor;
+}
+
 }  // namespace
 
 // ---- the server
@@ -327,16 +377,19 @@ AcceptSocket listen_on(asio::io_context& context, const config::Address& address
 struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
     class Connection;
 
-    Impl(asio::io_context& context, const config::Address& address, AdminSources from)
+    Impl(asio::io_context& context, const config::Address& address, AdminSources from,
+         UniqueFd handed)
         : sources(std::move(from)),
           listen(address),
-          acceptor(listen_on(context, address)),
+          acceptor(handed.is_open() ? take_over(context, std::move(handed))
+                                    : listen_on(context, address)),
           pause(context) {}
 
     void accept();
     void on_accept(const ErrorCode& error, Socket socket);
     void make_room();
     void closed(Connection* connection);
+    void give_away();
     void stop();
 
     const AdminSources sources;
@@ -346,6 +399,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
     std::list<Connection*> connections;  // oldest first; each takes itself out
     bool accepting = false;
     bool stopped = false;
+    bool given_away = false;
 };
 
 // Reads a request, has it answered, writes the answer, and again. One operation is pending at a
@@ -372,8 +426,9 @@ class Admin::Impl::Connection final : public std::enable_shared_from_this<Connec
 
     void on_read(const ErrorCode& error);
     void refuse_request(const ErrorCode& error);
-    void route(const Request& request);
-    void ask(const Route& route, Rendering rendering);
+    void route(Request request);
+    [[nodiscard]] std::string_view refusal(const Request& request) const;
+    void ask(Handler handler, const Question& question);
     void write(Answer answer, Then then);
     void on_write(const ErrorCode& error);
     void linger();
@@ -409,11 +464,11 @@ void Admin::Impl::Connection::on_read(const ErrorCode& error) {
     if (state_ == State::closed) return;
     ++requests_;
     if (error) return refuse_request(error);
-    const Request request = parser_->release();
+    Request request = parser_->release();
     head_only_ = request.method() == http::verb::head;
     keep_alive_ = request.keep_alive();
     version_ = request.version();
-    route(request);
+    route(std::move(request));
 }
 
 // Errors of the socket just end the connection; errors of the request are told.
@@ -425,57 +480,86 @@ void Admin::Impl::Connection::refuse_request(const ErrorCode& error) {
         return close();
     }
     if (error == http::error::body_limit) {
-        return write({http::status::payload_too_large, plain_text, "request body too long\n"},
+        return write({http::status::payload_too_large, plain_text, "request body too long\n", {}},
                      Then::end);
     }
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-        return write({http::status::request_header_fields_too_large, plain_text,
-                      "request header too long\n"},
+        return write({http::status::request_header_fields_too_large,
+                      plain_text,
+                      "request header too long\n",
+                      {}},
                      Then::end);
     }
-    write({http::status::bad_request, plain_text, "not an HTTP/1.1 request\n"}, Then::end);
+    write({http::status::bad_request, plain_text, "not an HTTP/1.1 request\n", {}}, Then::end);
 }
 
-void Admin::Impl::Connection::route(const Request& request) {
+void Admin::Impl::Connection::route(Request request) {
+    const AdminSources& sources = server_->sources;
     const std::string_view target(request.target().data(), request.target().size());
     const std::string_view path = target.substr(0, target.find('?'));
     const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
-    const auto* const found = std::find_if(routes.begin(), routes.end(),
-                                           [&](const Route& row) { return row.path == path; });
-    if (found == routes.end()) {
-        return write(
-            {http::status::not_found, plain_text, "no such page; there are\n\n" + routes_text()},
-            Then::next_request);
-    }
-    if (request.method() != http::verb::get && !head_only_) {
-        return write({http::status::method_not_allowed, plain_text, "only GET and HEAD\n"},
+    const Route* const found = find_route(sources, path);
+    if (found == nullptr) {
+        return write({http::status::not_found,
+                      plain_text,
+                      "no such page; there are\n\n" + routes_text(sources),
+                      {}},
                      Then::next_request);
     }
-    const bool as_text =
-        ("&" + std::string(query) + "&").find("&format=text&") != std::string::npos;
-    ask(*found, as_text ? Rendering::text : Rendering::json);
+    const bool looks = request.method() == http::verb::get || head_only_;
+    const bool changes =
+        request.method() == http::verb::post || request.method() == http::verb::put;
+    if (!(looks && found->can_look(sources)) && !(changes && found->can_change(sources))) {
+        const std::string_view allowed = allowed_methods(sources, *found);
+        return write({http::status::method_not_allowed, plain_text,
+                      "only " + std::string(allowed) + "\n", allowed},
+                     Then::next_request);
+    }
+    if (changes) {
+        const std::string_view refused = refusal(request);
+        if (!refused.empty()) {
+            return write({http::status::forbidden, plain_text, std::string(refused), {}},
+                         Then::next_request);
+        }
+    }
+    const Question question = question_of(query, std::move(request.body()));
+    ask(looks ? found->look : found->change, question);
 }
 
-void Admin::Impl::Connection::ask(const Route& route, Rendering rendering) {
+std::string_view Admin::Impl::Connection::refusal(const Request& request) const {
+    ErrorCode error;
+    const Endpoint peer = stream_.socket().remote_endpoint(error);
+    // A client that has gone gets no answer, and had better change nothing.
+    if (error) return "refused: the client has gone\n";
+    const Endpoint local = stream_.socket().local_endpoint(error);
+    if (error) return "refused: the client has gone\n";
+    const std::vector<std::string_view> hosts = values_of(request, "Host");
+    return why_refused({.peer = peer,
+                        .local = local,
+                        .host = hosts.size() == 1 ? hosts.front() : std::string_view(),
+                        .origins = values_of(request, "Origin"),
+                        .fetch_sites = values_of(request, "Sec-Fetch-Site")});
+}
+
+void Admin::Impl::Connection::ask(Handler handler, const Question& question) {
     state_ = State::asking;
     source_timer_.expires_after(patience);
     source_timer_.async_wait(
         [self = shared_from_this(), number = requests_](const ErrorCode& error) {
             if (error || self->state_ != State::asking || self->requests_ != number) return;
-            self->write({http::status::service_unavailable, plain_text, "no answer in time\n"},
+            self->write({http::status::service_unavailable, plain_text, "no answer in time\n", {}},
                         Then::next_request);
         });
     // A source may answer late, or twice: only the request that asked takes it. Weak, since a
     // source of another thread may keep this longer than the io_context lives, and sockets must
     // not; meanwhile the timer above keeps the connection.
-    route.answer(server_->sources, rendering,
-                 [weak = weak_from_this(), number = requests_](Answer answer) {
-                     const auto self = weak.lock();
-                     if (!self || self->state_ != State::asking || self->requests_ != number)
-                         return;
-                     self->source_timer_.cancel();
-                     self->write(std::move(answer), Then::next_request);
-                 });
+    handler(server_->sources, question,
+            [weak = weak_from_this(), number = requests_](Answer answer) {
+                const auto self = weak.lock();
+                if (!self || self->state_ != State::asking || self->requests_ != number) return;
+                self->source_timer_.cancel();
+                self->write(std::move(answer), Then::next_request);
+            });
 }
 
 void Admin::Impl::Connection::write(Answer answer, Then then) {
@@ -485,9 +569,7 @@ void Admin::Impl::Connection::write(Answer answer, Then then) {
     response_.set(http::field::content_type, answer.type);
     response_.set(http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
-    if (answer.status == http::status::method_not_allowed) {
-        response_.set(http::field::allow, "GET, HEAD");
-    }
+    if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
     response_.keep_alive(keep_alive_);
     response_.content_length(answer.body.size());
     if (!head_only_) response_.body() = std::move(answer.body);
@@ -529,11 +611,11 @@ void Admin::Impl::Connection::close() {
 }
 
 void Admin::Impl::accept() {
-    if (stopped || accepting || connections.size() >= open_connections_max) return;
+    if (stopped || given_away || accepting || connections.size() >= open_connections_max) return;
     accepting = true;
     acceptor.async_accept([self = shared_from_this()](const ErrorCode& error, Socket socket) {
         self->accepting = false;
-        if (!self->stopped) self->on_accept(error, std::move(socket));
+        if (!self->stopped && !self->given_away) self->on_accept(error, std::move(socket));
     });
 }
 
@@ -570,19 +652,30 @@ void Admin::Impl::closed(Connection* connection) {
     accept();
 }
 
+void Admin::Impl::give_away() {
+    if (!acceptor.is_open()) return;
+    pause.cancel();
+    ErrorCode error;
+    // close() would leave it in Asio's epoll set: the successor's descriptor keeps it open.
+    const UniqueFd released(acceptor.release(error));
+    given_away = true;
+}
+
 void Admin::Impl::stop() {
     if (stopped) return;
     stopped = true;
     ErrorCode ignored;  // the descriptor is gone either way
     acceptor.close(ignored);
     pause.cancel();
-    if (listen.is_unix() && listen.unix_path[0] != '@') ::unlink(listen.unix_path.c_str());
+    if (!given_away && listen.is_unix() && listen.unix_path[0] != '@')
+        ::unlink(listen.unix_path.c_str());
     // close() runs no handler, so no connection leaves the list meanwhile.
     for (Connection* connection : connections) connection->close();
 }
 
-Admin::Admin(asio::io_context& context, const config::Address& listen, AdminSources sources)
-    : impl_(std::make_shared<Impl>(context, listen, std::move(sources))) {
+Admin::Admin(asio::io_context& context, const config::Address& listen, AdminSources sources,
+             UniqueFd handed)
+    : impl_(std::make_shared<Impl>(context, listen, std::move(sources), std::move(handed))) {
     impl_->accept();
 }
 
@@ -594,6 +687,15 @@ std::string Admin::address() const {
     ErrorCode error;
     const auto endpoint = impl_->acceptor.local_endpoint(error);
     return error ? std::string() : to_text(endpoint);
+}
+
+UniqueFd Admin::duplicate() const {
+    if (!impl_->acceptor.is_open()) return {};
+    return UniqueFd(::fcntl(impl_->acceptor.native_handle(), F_DUPFD_CLOEXEC, 0));
+}
+
+void Admin::give_away() {
+    impl_->give_away();
 }
 
 void Admin::stop() {

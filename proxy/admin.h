@@ -17,6 +17,7 @@
 #include "proxy/incident_sink.h"
 #include "proxy/net.h"
 #include "proxy/stats.h"
+#include "proxy/unique_fd.h"
 
 namespace telltale::proxy {
 
@@ -52,12 +53,19 @@ struct AdminSources {
 class Admin final {
    public:
     // Binds at once; throws boost::system::system_error with one clear sentence when it can't.
-    Admin(asio::io_context& context, const config::Address& listen, AdminSources sources);
+    // handed: a socket that listens already, a predecessor's; nothing is bound then.
+    Admin(asio::io_context& context, const config::Address& listen, AdminSources sources,
+          UniqueFd handed = {});
     ~Admin();
     Admin(const Admin&) = delete;
     Admin& operator=(const Admin&) = delete;
 
     [[nodiscard]] std::string address() const;  // the bound address, "127.0.0.1:15970"
+    // Another descriptor of the listening socket, for a successor; empty when there is none left.
+    [[nodiscard]] UniqueFd duplicate() const;
+    // A successor has the socket: accepts no more, and leaves its queue and its path alone. Open
+    // connections go on.
+    void give_away();
     // Closes the listening socket and every connection. On the thread that runs the context, or
     // when none runs it.
     void stop();

@@ -14,6 +14,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/system/system_error.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +25,7 @@
 #include <thread>
 #include <vector>
 
+#include "proxy/endpoint.h"
 #include "proxy/unique_fd.h"
 #include "tests/proxy/example_incident.h"
 
@@ -40,6 +42,13 @@ struct Facts {
     std::string metrics = "telltale_build_info 1\n";
     std::vector<std::function<void(std::string)>> held;
     bool hold_metrics = false;
+    std::vector<CheckState> checks;
+    ConfigStatus config_status;
+    std::string log_level = "info";
+    int drains = 0;
+    int reloads = 0;
+    std::string reload_errors;  // not empty: a reload fails
+    bool has_optional = true;   // the sources that may be absent are there
 };
 
 config::Address address_of(std::string host) {
@@ -100,9 +109,30 @@ class Server final {
         sources.config_yaml = [] { return std::string("listeners:\n  - name: <b>\n"); };
         sources.not_ready_reason = [this] { return facts.not_ready; };
         sources.listener_names = [] { return std::vector<std::string>{"group-rpc"}; };
+        if (facts.has_optional) add_optional(sources);
         auto admin = std::make_unique<Admin>(context_, listen, std::move(sources));
         address_ = admin->address();
         return admin;
+    }
+
+    void add_optional(AdminSources& sources) {
+        sources.config_status = [this] { return facts.config_status; };
+        sources.checks = [this] { return facts.checks; };
+        sources.log_level = [this] { return facts.log_level; };
+        sources.set_log_level = [this](std::string_view level) {
+            if (level != "info" && level != "debug") return false;
+            facts.log_level = level;
+            return true;
+        };
+        sources.drain = [this] {
+            ++facts.drains;
+            facts.not_ready = "draining";
+        };
+        sources.reload = [this](std::function<void(bool, std::string)> then) {
+            ++facts.reloads;
+            if (facts.reload_errors.empty()) return then(true, "reloaded: nothing changed");
+            then(false, facts.reload_errors);
+        };
     }
 
     asio::io_context context_{1};
@@ -135,7 +165,7 @@ UniqueFd dial(const std::string& address) {
     } else {
         sockaddr_in in{};
         in.sin_family = AF_INET;
-        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ::inet_pton(AF_INET, address.substr(0, address.rfind(':')).c_str(), &in.sin_addr);
         in.sin_port =
             htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
         size = sizeof in;
@@ -179,10 +209,11 @@ Reply split(const std::string& text) {
     return {text.substr(0, end), text.substr(end + 4)};
 }
 
-Reply ask(const std::string& address, const std::string& method, const std::string& target) {
+Reply ask(const std::string& address, const std::string& method, const std::string& target,
+          const std::string& body = "", const std::string& headers = "Host: a\r\n") {
     const UniqueFd fd = dial(address);
-    EXPECT_TRUE(
-        say(fd, method + " " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    EXPECT_TRUE(say(fd, method + " " + target + " HTTP/1.1\r\n" + headers + "Content-Length: " +
+                            std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body));
     return split(hear_to_end(fd));
 }
 
@@ -268,7 +299,7 @@ TEST(Admin, lists_connections_as_json_and_as_a_table) {
         "listener":"group-rpc","client":{"address":"10.0.0.1:1","protocol":"http/2"},
         "upstream":{"address":"10.0.0.2:12260","protocol":"http/1"},"verdict":"mismatch",
         "cause":"metrics_port","state":"relaying","bytes":{"from_client":93,"from_upstream":103},
-        "age_ms":2500}])"));
+        "age_ms":2500,"ended_by":null,"policy":"","action":""}])"));
     const auto text = get(server, "/connections?format=text").body;
     EXPECT_TRUE(text.starts_with("LISTENER   CLIENT      SPEAKS  UPSTREAM        SPEAKS  VERDICT"));
     EXPECT_NE(text.find("group-rpc  10.0.0.1:1  http/2  10.0.0.2:12260  http/1  mismatch"),
@@ -276,10 +307,39 @@ TEST(Admin, lists_connections_as_json_and_as_a_table) {
         << text;
 }
 
+TEST(Admin, lists_connections_that_have_ended_after_the_open_ones) {
+    Facts facts;
+    ConnectionRow ended;
+    ended.id = 1;
+    ended.state = "ended";
+    ended.ended_ms_ago = 3000;
+    ended.ended_by = {sniff::Side::upstream, sniff::Operation::connect, sniff::EndKind::error,
+                      ECONNREFUSED, sniff::Phase::connecting};
+    ended.policy = "answer";
+    ended.action = "answered";
+    ConnectionRow open;
+    open.id = 2;
+    open.state = "relaying";
+    facts.connections = {ended, open};
+    const Server server(address_of("127.0.0.1"), facts);
+    const auto rows = json::parse(get(server, "/connections").body).as_array();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[0].at("id"), 2);
+    EXPECT_TRUE(rows[0].at("ended_by").is_null());
+    EXPECT_FALSE(rows[0].as_object().contains("ended_ms_ago"));
+    EXPECT_EQ(rows[1].at("state"), "ended");
+    EXPECT_EQ(rows[1].at("ended_ms_ago"), 3000);
+    EXPECT_EQ(rows[1].at("policy"), "answer");
+    EXPECT_EQ(rows[1].at("action"), "answered");
+    EXPECT_EQ(rows[1].at("ended_by"), json::parse(R"({"code":"uC","side":"upstream",
+        "operation":"connect","error":"connection refused","errno":111})"));
+}
+
 TEST(Admin, shows_the_configuration_as_text_never_as_markup) {
     const Server server;
     const auto reply = get(server, "/config");
-    EXPECT_EQ(reply.body, "listeners:\n  - name: <b>\n");
+    EXPECT_TRUE(reply.body.starts_with("# In effect since 1970-01-01T00:00:00.000Z.\n"));
+    EXPECT_TRUE(reply.body.ends_with("\nlisteners:\n  - name: <b>\n")) << reply.body;
     EXPECT_TRUE(reply.has("Content-Type: text/plain; charset=utf-8"));
     EXPECT_TRUE(reply.has("X-Content-Type-Options: nosniff"));
 }
@@ -290,8 +350,8 @@ TEST(Admin, lists_its_routes_at_the_root_and_for_an_unknown_path) {
     EXPECT_EQ(root.status(), 200);
     const auto unknown = get(server, "/nope?x=1");
     EXPECT_EQ(unknown.status(), 404);
-    for (const char* path :
-         {"/metrics", "/live", "/ready", "/incidents", "/connections", "/config"}) {
+    for (const char* path : {"/metrics", "/live", "/ready", "/incidents", "/connections", "/config",
+                             "/log-level", "/drain", "/reload"}) {
         EXPECT_NE(root.body.find(path), std::string::npos) << path;
         EXPECT_NE(unknown.body.find(path), std::string::npos) << path;
     }
@@ -309,14 +369,187 @@ TEST(Admin, answers_head_with_the_length_and_no_body) {
     }
 }
 
-TEST(Admin, refuses_other_methods) {
-    const Server server;
-    for (const char* method : {"POST", "DELETE", "OPTIONS", "BREW"}) {
-        const auto reply = ask(server.address(), method, "/metrics");
-        EXPECT_EQ(reply.status(), 405) << method;
-        EXPECT_TRUE(reply.has("Allow: GET, HEAD")) << reply.head;
+TEST(Admin, refuses_other_methods_and_says_which_there_are) {
+    Server server;
+    struct Row {
+        std::string path;
+        std::vector<std::string> refused;
+        std::string allowed;
+    };
+    const std::vector<Row> rows = {
+        {"/", {"POST", "PUT", "DELETE", "OPTIONS", "BREW"}, "GET, HEAD"},
+        {"/metrics", {"POST", "PUT", "DELETE", "OPTIONS", "BREW"}, "GET, HEAD"},
+        {"/live", {"POST", "PUT"}, "GET, HEAD"},
+        {"/ready", {"POST", "PUT"}, "GET, HEAD"},
+        {"/incidents", {"POST", "PUT"}, "GET, HEAD"},
+        {"/connections", {"POST", "DELETE"}, "GET, HEAD"},
+        {"/config", {"POST", "PUT"}, "GET, HEAD"},
+        {"/log-level", {"DELETE", "OPTIONS", "PATCH"}, "GET, HEAD, POST, PUT"},
+        {"/drain", {"GET", "HEAD", "DELETE", "OPTIONS"}, "POST, PUT"},
+        {"/reload", {"GET", "HEAD", "DELETE", "OPTIONS"}, "POST, PUT"},
+    };
+    for (const Row& row : rows) {
+        for (const std::string& method : row.refused) {
+            const auto reply = ask(server.address(), method, row.path);
+            EXPECT_EQ(reply.status(), 405) << method << " " << row.path;
+            EXPECT_TRUE(reply.has("Allow: " + row.allowed)) << reply.head;
+        }
     }
     EXPECT_EQ(ask(server.address(), "POST", "/nope").status(), 404);
+    server.on_thread([&] {
+        EXPECT_EQ(server.facts.drains, 0);
+        EXPECT_EQ(server.facts.reloads, 0);
+    });
+}
+
+// ---- what changes something
+
+TEST(Admin, tells_and_sets_the_log_level) {
+    const Server server;
+    EXPECT_EQ(get(server, "/log-level").body, "info\n");
+    const auto put = ask(server.address(), "PUT", "/log-level", "debug");
+    EXPECT_EQ(put.status(), 200);
+    EXPECT_EQ(put.body, "log level debug\n");
+    EXPECT_EQ(get(server, "/log-level").body, "debug\n");
+    EXPECT_EQ(ask(server.address(), "POST", "/log-level", " \tinfo\r\n").status(), 200);
+    EXPECT_EQ(get(server, "/log-level").body, "info\n");
+    for (const std::string body : {"", " ", "loud", "info debug", "INFO"}) {
+        const auto reply = ask(server.address(), "PUT", "/log-level", body);
+        EXPECT_EQ(reply.status(), 400) << body;
+        EXPECT_EQ(reply.body, "expected debug, info, warning or error as the body\n");
+    }
+    EXPECT_EQ(get(server, "/log-level").body, "info\n");
+}
+
+TEST(Admin, starts_the_drain_and_says_what_happens) {
+    for (const std::string method : {"POST", "PUT"}) {
+        Server server;
+        const auto reply = ask(server.address(), method, "/drain");
+        EXPECT_EQ(reply.status(), 200);
+        EXPECT_TRUE(reply.body.starts_with("draining: /ready says no from now on")) << reply.body;
+        server.on_thread([&] { EXPECT_EQ(server.facts.drains, 1); });
+        EXPECT_EQ(get(server, "/ready").status(), 503);
+    }
+}
+
+TEST(Admin, answers_before_a_drain_that_ends_at_once_stops_it) {
+    // The drain of a sidecar without connections stops the server in the same turn.
+    asio::io_context context;
+    std::unique_ptr<Admin> admin;
+    AdminSources sources;
+    sources.drain = [&] { admin->stop(); };
+    admin = std::make_unique<Admin>(context, address_of("127.0.0.1"), sources);
+    const UniqueFd fd = dial(admin->address());
+    ASSERT_TRUE(say(fd, "POST /drain HTTP/1.1\r\nHost: a\r\n\r\n"));
+    context.run();
+    EXPECT_EQ(split(hear_to_end(fd)).status(), 200);
+}
+
+TEST(Admin, reloads_and_tells_every_error) {
+    Server server;
+    const auto good = ask(server.address(), "POST", "/reload");
+    EXPECT_EQ(good.status(), 200);
+    EXPECT_EQ(good.body, "reloaded: nothing changed\n");
+    server.on_thread([&] { server.facts.reload_errors = "t.yaml:1: a\nt.yaml:2: b\n"; });
+    const auto bad = ask(server.address(), "PUT", "/reload");
+    EXPECT_EQ(bad.status(), 400);
+    EXPECT_EQ(bad.body, "t.yaml:1: a\nt.yaml:2: b\n");
+    server.on_thread([&] { EXPECT_EQ(server.facts.reloads, 2); });
+}
+
+TEST(Admin, has_no_page_for_what_nobody_provides) {
+    Facts facts;
+    facts.has_optional = false;
+    const Server server(address_of("127.0.0.1"), facts);
+    for (const char* path : {"/log-level", "/drain", "/reload"}) {
+        EXPECT_EQ(get(server, path).status(), 404) << path;
+        EXPECT_EQ(ask(server.address(), "POST", path, "info").status(), 404) << path;
+        EXPECT_EQ(get(server, "/").body.find(path), std::string::npos) << path;
+    }
+    EXPECT_EQ(get(server, "/config").body, "listeners:\n  - name: <b>\n");
+    EXPECT_EQ(get(server, "/ready?verbose").body, "ready\n");
+    EXPECT_EQ(json::parse(get(server, "/ready?format=json").body),
+              json::parse(R"({"ready":true,"reason":null,"checks":[]})"));
+}
+
+TEST(Admin, lets_only_this_host_change_something) {
+    // Asked at the host's own address, not at a loopback one: as a mesh's sidecar would forward.
+    const Server server(address_of(""));
+    const std::string port = server.address().substr(server.address().rfind(':'));
+    EXPECT_EQ(ask("127.0.0.1" + port, "PUT", "/log-level", "debug").status(), 200);
+    EXPECT_EQ(ask("[::1]" + port, "PUT", "/log-level", "info").status(), 200);
+    for (const Endpoint& local : local_addresses()) {
+        if (local.protocol().family() != AF_INET) continue;
+        const std::string ip = to_text(local).substr(0, to_text(local).rfind(':'));
+        if (ip.starts_with("127.")) continue;
+        EXPECT_EQ(ask(ip + port, "GET", "/log-level").status(), 200) << ip;
+        for (const char* path : {"/log-level", "/drain", "/reload"}) {
+            const auto reply = ask(ip + port, "POST", path, "debug");
+            EXPECT_EQ(reply.status(), 403) << ip << path;
+            EXPECT_EQ(reply.body,
+                      "refused: only from this host, by a loopback address or a Unix socket\n");
+        }
+    }
+    EXPECT_EQ(ask("127.0.0.1" + port, "GET", "/log-level").body, "info\n");
+}
+
+TEST(Admin, refuses_the_pages_of_other_sites) {
+    Server server;
+    const std::string host = "Host: " + server.address() + "\r\n";
+    const std::vector<std::string> refused = {
+        "Origin: http://evil.example\r\n",
+        "Origin: null\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n",
+        "Origin: http://" + server.address() + "\r\nOrigin: http://evil.example\r\n",
+    };
+    for (const std::string& headers : refused) {
+        for (const char* path : {"/log-level", "/drain", "/reload"}) {
+            const auto reply = ask(server.address(), "POST", path, "debug", host + headers);
+            EXPECT_EQ(reply.status(), 403) << path << " " << headers;
+            EXPECT_EQ(reply.body, "refused: asked by the page of another site\n");
+        }
+    }
+    server.on_thread([&] {
+        EXPECT_EQ(server.facts.log_level, "info");
+        EXPECT_EQ(server.facts.drains + server.facts.reloads, 0);
+    });
+    EXPECT_EQ(
+        ask(server.address(), "POST", "/log-level", "debug",
+            host + "Origin: http://" + server.address() + "\r\nSec-Fetch-Site: same-origin\r\n")
+            .status(),
+        200);
+}
+
+// ---- readiness in detail
+
+TEST(Admin, tells_the_checks_of_upstreams_when_it_is_asked_to) {
+    Facts facts;
+    CheckState up;
+    up.listener = "group-rpc";
+    up.upstream = "127.0.0.1:10260";
+    up.up = true;
+    up.result = "http2";
+    up.says = "speaks HTTP/2";
+    up.latency_ms = 0.42;
+    up.age_ms = 3900;
+    facts.checks = {up};
+    Server server(address_of("127.0.0.1"), facts);
+    EXPECT_EQ(get(server, "/ready").body, "ready\n");
+    const std::string line =
+        "upstream group-rpc 127.0.0.1:10260: speaks HTTP/2, 0.4 ms, checked 3 s ago\n";
+    EXPECT_EQ(get(server, "/ready?verbose").body, "ready\n" + line);
+    EXPECT_EQ(get(server, "/ready?a=b&verbose=1").body, "ready\n" + line);
+    const auto reply = get(server, "/ready?format=json");
+    EXPECT_TRUE(reply.has("Content-Type: application/json"));
+    EXPECT_EQ(json::parse(reply.body).at("checks").as_array().size(), 1U);
+
+    server.on_thread([&] { server.facts.not_ready = "draining"; });
+    EXPECT_EQ(get(server, "/ready?verbose").status(), 503);
+    EXPECT_EQ(get(server, "/ready?verbose").body, "not ready: draining\n" + line);
+    EXPECT_EQ(get(server, "/ready?format=json").status(), 503);
+    EXPECT_EQ(json::parse(get(server, "/ready?format=json").body).at("reason"), "draining");
 }
 
 // ---- connections
@@ -446,6 +679,7 @@ TEST(Admin, listens_on_a_unix_socket_and_removes_it_at_the_end) {
         const Server server(unix_address_of(path));
         EXPECT_EQ(server.address(), "unix:" + path);
         EXPECT_EQ(get(server, "/live").status(), 200);
+        EXPECT_EQ(ask(server.address(), "PUT", "/log-level", "debug").status(), 200);
         EXPECT_THROW(Server(unix_address_of(path)), boost::system::system_error) << "in use";
         EXPECT_EQ(get(server, "/live").status(), 200) << "the one in use was left alone";
     }

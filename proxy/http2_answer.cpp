@@ -102,7 +102,11 @@ struct Http2Answer::State {
     [[nodiscard]] Bytes output();
 
     // ---- in
-    [[nodiscard]] size_t next_piece(Bytes bytes, bool& frame_ends);
+    struct Piece {
+        Bytes bytes;
+        bool ends = false;  // a frame or its header
+    };
+    [[nodiscard]] Piece next_piece(Bytes& bytes);
     void on_begin_frame(const nghttp2_frame_hd& frame);
     void on_begin_headers(const nghttp2_frame& frame);
     void on_header(std::string_view name, std::string_view value);
@@ -136,7 +140,7 @@ struct Http2Answer::State {
     size_t continuations = 0;
 
     std::vector<uint8_t> out;
-    size_t taken = 0;                // of it
+    size_t sent = 0;                 // of it
     std::vector<int32_t> half_open;  // answered, and the client had not ended its request
     size_t open_streams = 0;
     uint32_t answered = 0;
@@ -207,29 +211,43 @@ Http2Answer::State::State(AnswerText given)
 
 // ---- in
 
-size_t Http2Answer::State::next_piece(Bytes bytes, bool& frame_ends) {
+// Takes the next piece off the front. Of a frame header nothing is given away before it is whole:
+// nghttp2 counts a CONTINUATION again for each part of its header.
+Http2Answer::State::Piece Http2Answer::State::next_piece(Bytes& bytes) {
+    const auto take = [&bytes](size_t size) {
+        const Bytes taken = bytes.first(size);
+        bytes = bytes.subspan(size);
+        return taken;
+    };
     if (preface_left > 0) {
-        const size_t size = std::min(bytes.size(), preface_left);
-        preface_left -= size;
-        frame_ends = false;
-        return size;
+        const Bytes taken = take(std::min(bytes.size(), preface_left));
+        preface_left -= taken.size();
+        return {.bytes = taken, .ends = false};
     }
     const sniff::FramePiece piece = cutter.next(bytes);
-    // A header alone can be too much, and what would follow it never comes.
-    frame_ends = piece.part == sniff::FramePart::header_done || cutter.between_frames();
-    return piece.size;
+    const Bytes taken = take(piece.size);
+    switch (piece.part) {
+        case sniff::FramePart::header_begun:
+            return {};
+        case sniff::FramePart::header_done:
+            // A header alone can be wrong, and what would follow it never comes.
+            return {.bytes = cutter.header(), .ends = true};
+        case sniff::FramePart::payload:
+            break;
+    }
+    return {.bytes = taken, .ends = cutter.between_frames()};
 }
 
 bool Http2Answer::State::feed(Bytes bytes) {
     while (!bytes.empty() && !broken) {
-        bool frame_ends = false;
-        const size_t size = next_piece(bytes, frame_ends);
-        const auto read = nghttp2_session_mem_recv(session.get(), bytes.data(), size);
-        bytes = bytes.subspan(size);
+        const Piece piece = next_piece(bytes);
+        if (piece.bytes.empty()) continue;
+        const auto read =
+            nghttp2_session_mem_recv(session.get(), piece.bytes.data(), piece.bytes.size());
         if (abuse != NGHTTP2_NO_ERROR) break_off(abuse);
         if (read == NGHTTP2_ERR_FLOODED) break_off(NGHTTP2_ENHANCE_YOUR_CALM);
         if (read < 0) break_off(NGHTTP2_PROTOCOL_ERROR);
-        if (frame_ends) pull();
+        if (piece.ends) pull();
     }
     return !broken;
 }
@@ -354,7 +372,7 @@ void Http2Answer::State::abort_half_open() {
 // Each call of nghttp2_session_mem_send() gives one whole frame: none here is longer than a frame
 // may be.
 void Http2Answer::State::pull() {
-    while (!broken && out.size() - taken < http2_answer_output_max) {
+    while (!broken && out.size() - sent < http2_answer_output_max) {
         const uint8_t* frame = nullptr;
         const auto size = nghttp2_session_mem_send(session.get(), &frame);
         if (size < 0) return break_off(NGHTTP2_INTERNAL_ERROR);
@@ -385,7 +403,7 @@ Bytes Http2Answer::State::output() {
         abort_half_open();
         pull();
     }
-    return Bytes(out).subspan(taken);
+    return Bytes(out).subspan(sent);
 }
 
 // ---- the public face
@@ -406,10 +424,10 @@ Bytes Http2Answer::output() {
 }
 
 void Http2Answer::consume(size_t sent) {
-    state_->taken = std::min(state_->taken + sent, state_->out.size());
-    if (state_->taken < state_->out.size()) return;
+    state_->sent = std::min(state_->sent + sent, state_->out.size());
+    if (state_->sent < state_->out.size()) return;
     state_->out.clear();
-    state_->taken = 0;
+    state_->sent = 0;
 }
 
 bool Http2Answer::finished() const {

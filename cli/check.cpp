@@ -20,7 +20,7 @@ struct CheckFlags {
 ExitCode check(const CheckFlags& flags) {
     const auto loaded = read_configuration(flags.file, {});
     if (const auto* code = std::get_if<ExitCode>(&loaded)) return *code;
-    const auto& config = std::get<config::Config>(loaded);
+    const config::Config& config = std::get<LoadedConfiguration>(loaded).config;
     if (flags.print) {
         std::fputs(config::to_yaml(config).c_str(), stdout);
         return ExitCode::ok;

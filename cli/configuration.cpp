@@ -15,8 +15,12 @@ namespace {
 // More than any configuration is; /dev/zero given by mistake ends here.
 constexpr size_t file_bytes_max = size_t{4} << 20U;
 
-// Prints why, when there is none.
-std::optional<std::string> read_file(const std::string& file) {
+// The content, or why there is none.
+struct Content {
+    std::optional<std::string> text;
+    std::string problem;
+};
+Content read_file(const std::string& file) {
     errno = 0;
     std::ifstream opened;
     if (file != "-") opened.open(file, std::ios::binary);
@@ -27,15 +31,29 @@ std::optional<std::string> read_file(const std::string& file) {
     // Opening a directory succeeds; it is the read that says EISDIR.
     if (!stream.eof() && text.size() <= file_bytes_max) {
         const int error = errno != 0 ? errno : EIO;
-        std::fprintf(stderr, "error: %s can't be read: %s\n", file.c_str(),
-                     std::generic_category().message(error).c_str());
-        return std::nullopt;
+        return {.text = {},
+                .problem = file + " can't be read: " + std::generic_category().message(error)};
     }
     if (text.size() > file_bytes_max) {
-        std::fprintf(stderr, "error: %s can't be read: it is larger than 4 MiB\n", file.c_str());
-        return std::nullopt;
+        return {.text = {}, .problem = file + " can't be read: it is larger than 4 MiB"};
     }
-    return text;
+    return {.text = std::move(text), .problem = {}};
+}
+
+std::variant<LoadedConfiguration, std::vector<std::string>> judge(const std::string& file,
+                                                                  std::string text,
+                                                                  const config::Overrides& flags) {
+    const config::Environment environment = process_environment();
+    const config::Source source{.file = file, .text = text};
+    auto loaded = config::load(source, config::with_environment(flags, environment), environment,
+                               config::built_in_data_set);
+    if (const auto* errors = std::get_if<config::Errors>(&loaded)) {
+        std::vector<std::string> messages;
+        for (const config::Error& error : *errors) messages.push_back(error.message());
+        return messages;
+    }
+    return LoadedConfiguration{.config = std::get<config::Config>(std::move(loaded)),
+                               .text = std::move(text)};
 }
 
 }  // namespace
@@ -43,29 +61,37 @@ std::optional<std::string> read_file(const std::string& file) {
 config::Environment process_environment() {
     return [](const std::string& name) -> std::optional<std::string> {
         const char* value =
-            std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): before any thread
+            std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nothing sets any
         if (value == nullptr) return std::nullopt;
         return value;
     };
 }
 
-std::variant<config::Config, ExitCode> read_configuration(const std::string& file,
-                                                          const config::Overrides& flags) {
-    config::Source source{.file = file, .text = {}};
+std::variant<LoadedConfiguration, std::vector<std::string>> load_configuration(
+    const std::string& file, const config::Overrides& flags) {
+    if (file.empty()) return judge(file, {}, flags);
+    Content content = read_file(file);
+    if (!content.text) return std::vector<std::string>{content.problem};
+    return judge(file, std::move(*content.text), flags);
+}
+
+std::variant<LoadedConfiguration, ExitCode> read_configuration(const std::string& file,
+                                                               const config::Overrides& flags) {
+    std::string text;
     if (!file.empty()) {
-        std::optional<std::string> text = read_file(file);
-        if (!text) return ExitCode::no_input;
-        source.text = std::move(*text);
+        Content content = read_file(file);
+        if (!content.text) {
+            std::fprintf(stderr, "error: %s\n", content.problem.c_str());
+            return ExitCode::no_input;
+        }
+        text = std::move(*content.text);
     }
-    const config::Environment environment = process_environment();
-    auto loaded = config::load(source, config::with_environment(flags, environment), environment,
-                               config::built_in_data_set);
-    if (const auto* errors = std::get_if<config::Errors>(&loaded)) {
-        for (const config::Error& error : *errors)
-            std::fprintf(stderr, "%s\n", error.message().c_str());
-        return ExitCode::config;
+    auto judged = judge(file, std::move(text), flags);
+    if (auto* loaded = std::get_if<LoadedConfiguration>(&judged)) return std::move(*loaded);
+    for (const std::string& error : std::get<std::vector<std::string>>(judged)) {
+        std::fprintf(stderr, "%s\n", error.c_str());
     }
-    return std::get<config::Config>(std::move(loaded));
+    return ExitCode::config;
 }
 
 }  // namespace telltale::cli

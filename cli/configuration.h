@@ -4,6 +4,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "config/load.h"
@@ -13,9 +14,16 @@ namespace telltale::cli {
 // The value of an environment variable, as config::load wants to ask for it.
 [[nodiscard]] config::Environment process_environment();
 
-// The Config, or how the program has to end: every error was printed to stderr. file: "" means
-// none, "-" is stdin.
-[[nodiscard]] std::variant<config::Config, ExitCode> read_configuration(
+struct LoadedConfiguration {
+    config::Config config;
+    std::string text;  // of the file
+};
+// The configuration, or one message per error. file: "" means none, "-" is stdin.
+[[nodiscard]] std::variant<LoadedConfiguration, std::vector<std::string>> load_configuration(
+    const std::string& file, const config::Overrides& flags);
+
+// As above; or how the program has to end: every error was printed to stderr.
+[[nodiscard]] std::variant<LoadedConfiguration, ExitCode> read_configuration(
     const std::string& file, const config::Overrides& flags);
 
 }  // namespace telltale::cli

@@ -10,6 +10,7 @@
 #include <boost/json/value.hpp>
 
 #include "cli/terminal.h"
+#include "proxy/log_level.h"
 
 namespace telltale::cli {
 
@@ -43,20 +44,6 @@ LineFormat format_of(config::LogFormat format) {
     return is_terminal(Stream::error) ? LineFormat::plain : LineFormat::json;
 }
 
-spdlog::level::level_enum level_of(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::debug:
-            return spdlog::level::debug;
-        case config::LogLevel::info:
-            return spdlog::level::info;
-        case config::LogLevel::warning:
-            return spdlog::level::warn;
-        case config::LogLevel::error:
-            return spdlog::level::err;
-    }
-    return spdlog::level::info;
-}
-
 }  // namespace
 
 std::unique_ptr<spdlog::formatter> make_line_formatter(LineFormat format) {
@@ -79,8 +66,8 @@ Logging::Logging(const config::Log& log) {
         std::make_shared<spdlog::async_logger>("telltale", std::move(sink), spdlog::thread_pool(),
                                                spdlog::async_overflow_policy::overrun_oldest);
     logger->set_formatter(make_line_formatter(format_of(log.format)));
-    logger->set_level(level_of(log.level));
     spdlog::set_default_logger(std::move(logger));
+    proxy::set_log_level(log.level);
 }
 
 Logging::~Logging() {

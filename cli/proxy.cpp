@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <array>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -52,15 +53,38 @@ std::string describe(const config::Config& config, const proxy::Runtime& runtime
     return text.str();
 }
 
+bool is_file(const std::string& path) {
+    return !path.empty() && path != "-";
+}
+
+// How the runtime reads the configuration anew; nothing where there is no file to change.
+std::function<std::variant<config::Config, std::vector<std::string>>()> reload_of(
+    const ProxyFlags& flags) {
+    if (!is_file(flags.file)) return {};
+    return [flags]() -> std::variant<config::Config, std::vector<std::string>> {
+        auto loaded = load_configuration(flags.file, flags.overrides);
+        if (auto* errors = std::get_if<std::vector<std::string>>(&loaded)) {
+            return std::move(*errors);
+        }
+        return std::move(std::get<LoadedConfiguration>(loaded).config);
+    };
+}
+
 ExitCode run_proxy(const ProxyFlags& flags) {
     auto loaded = read_configuration(flags.file, flags.overrides);
     if (const auto* code = std::get_if<ExitCode>(&loaded)) return *code;
-    auto& config = std::get<config::Config>(loaded);
+    auto& [config, text] = std::get<LoadedConfiguration>(loaded);
     if (config.node.name.empty()) config.node.name = host_name();
     block_signals();
     const Logging logging{config.log};
     try {
-        proxy::Runtime runtime{{config, version(), commit(), {}}};
+        proxy::Runtime runtime{{.config = config,
+                                .version = version(),
+                                .commit = commit(),
+                                .write_incident = {},
+                                .load = reload_of(flags),
+                                .watched_file = is_file(flags.file) ? flags.file : "",
+                                .watched_text = text}};
         runtime.start();
         spdlog::info(describe(config, runtime));
         const Signals signals{
@@ -71,7 +95,11 @@ ExitCode run_proxy(const ProxyFlags& flags) {
                      runtime.drain();
                  },
              .again = [&runtime] { runtime.abort(); },
-             .reload = [] { spdlog::info("SIGHUP: there is nothing to reload"); }}};
+             .reload =
+                 [&runtime, file = is_file(flags.file)] {
+                     if (file) return runtime.reload();
+                     spdlog::warn("SIGHUP: nothing to reload, this process has no file");
+                 }}};
         const bool clean = runtime.wait() == proxy::Runtime::Exit::clean;
         if (clean)
             spdlog::info("stopped: every connection had ended");

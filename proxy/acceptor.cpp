@@ -24,6 +24,7 @@ namespace {
 // a burst of connections would wake their upstream once for each.
 constexpr int batch_max = 16;
 constexpr TimeMs pause_ms = 200;
+constexpr TimeMs refusals_told_every_ms = 10'000;
 constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
 
 [[noreturn]] void fail(const std::string& listener, const config::Address& address,
@@ -104,6 +105,11 @@ ListeningSocket::ListeningSocket(const std::string& listener_name, const config:
     bound_ = bound_endpoint(fd_.get());
 }
 
+ListeningSocket::ListeningSocket(const config::Address& address, UniqueFd handed)
+    : fd_(std::move(handed)), bound_(bound_endpoint(fd_.get())) {
+    if (address.is_unix() && address.unix_path[0] != '@') unix_path_ = address.unix_path;
+}
+
 ListeningSocket::~ListeningSocket() {
     close();
 }
@@ -114,20 +120,27 @@ void ListeningSocket::close() noexcept {
     fd_.reset();
 }
 
-Acceptor::Acceptor(Worker& home, ListeningSocket& socket, std::string name, Limits limits,
-                   Accepted accepted, std::atomic<uint64_t>& paused_total)
-    : home_(home),
-      socket_(socket),
-      name_(std::move(name)),
-      limits_(std::move(limits)),
-      accepted_(std::move(accepted)),
-      paused_total_(paused_total) {}
+void ListeningSocket::give_away() noexcept {
+    unix_path_.clear();
+    fd_.reset();
+}
+
+Acceptor::Acceptor(Worker& home, ListeningSocket& socket, AcceptGate& gate) noexcept
+    : home_(home), socket_(socket), gate_(gate) {}
 
 Acceptor::~Acceptor() {
     home_.drop_deadline(*this);
 }
 
-void Acceptor::start() {
+void Acceptor::aim(std::string name, Accepted accepted) {
+    name_ = std::move(name);
+    accepted_ = std::move(accepted);
+    if (stopped_ || watching_ || is_set()) return;
+    home_.read_clock();
+    watch();
+}
+
+void Acceptor::watch() {
     const ErrorCode error = home_.reactor().watch(socket_.fd(), *this, Reactor::Trigger::level);
     watching_ = !error;
     if (error) pause(error.message());
@@ -138,9 +151,21 @@ void Acceptor::stop() {
     stopped_ = true;
     home_.drop_deadline(*this);
     home_.read_clock();
-    while (accept_one() == Step::again) {
+    while (accepted_ && accept_one() == Step::again) {
     }
+    // A successor that asked and went away may still hold a duplicate: closing alone would leave it
+    // in the epoll set.
+    if (watching_) home_.reactor().forget(socket_.fd());
     socket_.close();
+}
+
+void Acceptor::give_away() {
+    if (stopped_) return;
+    stopped_ = true;
+    home_.drop_deadline(*this);
+    // Closing would not end the watch: the successor's descriptor keeps the socket open.
+    if (watching_) home_.reactor().forget(socket_.fd());
+    socket_.give_away();
 }
 
 void Acceptor::on_ready(uint32_t) {
@@ -148,8 +173,14 @@ void Acceptor::on_ready(uint32_t) {
     home_.read_clock();
     for (int taken = 0; taken < batch_max; ++taken) {
         if (full()) {
-            pause("the connection limit of " + std::to_string(limits_.connections_max) +
+            gate_.count(Limit::connections);
+            pause("the connection limit of " + std::to_string(gate_.connections_max) +
                   " is reached");
+            return;
+        }
+        if (const int64_t ns = gate_.rate.ready_in_ns(home_.now_ns())) {
+            gate_.count(Limit::accept_rate);
+            wait_for(ns / 1'000'000);
             return;
         }
         const Step step = accept_one();
@@ -168,7 +199,13 @@ Acceptor::Step Acceptor::accept_one() {
     UniqueFd fd(::accept4(socket_.fd(), reinterpret_cast<sockaddr*>(&peer), &size,
                           SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.is_open()) {
-        accepted_(std::move(fd), PeerAddress(reinterpret_cast<const sockaddr*>(&peer), size));
+        const PeerAddress from(reinterpret_cast<const sockaddr*>(&peer), size);
+        static_cast<void>(gate_.rate.take(home_.now_ns()));  // asked before
+        if (gate_.clients.enter(from)) {
+            accepted_(std::move(fd), from);
+        } else {
+            refuse(std::move(fd), from);
+        }
         return Step::again;
     }
     switch (errno) {
@@ -192,28 +229,44 @@ Acceptor::Step Acceptor::accept_one() {
     }
 }
 
+// A reset: the client learns at once, and this host keeps no TIME_WAIT for it.
+void Acceptor::refuse(UniqueFd fd, const PeerAddress& peer) {
+    gate_.count(Limit::connections_per_client);
+    static_cast<void>(set_reset_on_close(fd.get()));
+    if (refusals_told_ != 0 && home_.now_ms() < refusals_told_ + refusals_told_every_ms) return;
+    refusals_told_ = home_.now_ms();
+    spdlog::warn(
+        "listener {} refuses connections from {}: it has {} open "
+        "(limits.connections_per_client); said at most every 10 s",
+        name_, peer.text(), gate_.clients.limit());
+}
+
 bool Acceptor::full() const {
-    const uint32_t open = limits_.open_connections();
+    const uint32_t open = gate_.open_connections();
     // Once full, it stays closed until one in ten has left: no flapping at the limit.
-    const uint32_t resume_at = limits_.connections_max - limits_.connections_max / 10;
-    return open >= (paused_ ? resume_at : limits_.connections_max);
+    const uint32_t resume_at = gate_.connections_max - gate_.connections_max / 10;
+    return open >= (paused_ ? resume_at : gate_.connections_max);
 }
 
 void Acceptor::pause(const std::string& why) {
     if (!paused_) {
         paused_ = true;
-        paused_total_.fetch_add(1, std::memory_order_relaxed);
+        gate_.paused_total.fetch_add(1, std::memory_order_relaxed);
         spdlog::warn("listener {} stops accepting for a while: {}; clients wait in the backlog",
                      name_, why);
     }
+    wait_for(pause_ms);
+}
+
+void Acceptor::wait_for(TimeMs ms) {
     if (watching_) home_.reactor().forget(socket_.fd());
     watching_ = false;
-    home_.set_deadline(*this, home_.now_ms() + pause_ms);
+    home_.set_deadline(*this, home_.now_ms() + ms);
 }
 
 void Acceptor::on_deadline(TimeMs) {
     home_.read_clock();
-    start();
+    watch();
 }
 
 }  // namespace telltale::proxy

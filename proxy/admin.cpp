@@ -494,23 +494,23 @@ void Admin::Impl::Connection::refuse_request(const ErrorCode& error) {
 }
 
 void Admin::Impl::Connection::route(Request request) {
-    const AdminSources& sources = server_->sources;
+    const AdminSources& from = server_->sources;
     const std::string_view target(request.target().data(), request.target().size());
     const std::string_view path = target.substr(0, target.find('?'));
     const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
-    const Route* const found = find_route(sources, path);
+    const Route* const found = find_route(from, path);
     if (found == nullptr) {
         return write({http::status::not_found,
                       plain_text,
-                      "no such page; there are\n\n" + routes_text(sources),
+                      "no such page; there are\n\n" + routes_text(from),
                       {}},
                      Then::next_request);
     }
     const bool looks = request.method() == http::verb::get || head_only_;
     const bool changes =
         request.method() == http::verb::post || request.method() == http::verb::put;
-    if (!(looks && found->can_look(sources)) && !(changes && found->can_change(sources))) {
-        const std::string_view allowed = allowed_methods(sources, *found);
+    if (!(looks && found->can_look(from)) && !(changes && found->can_change(from))) {
+        const std::string_view allowed = allowed_methods(from, *found);
         return write({http::status::method_not_allowed, plain_text,
                       "only " + std::string(allowed) + "\n", allowed},
                      Then::next_request);

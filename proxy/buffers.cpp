@@ -25,9 +25,13 @@ void LentBuffer::give_back() noexcept {
     if (bytes_) pool_->take_back(std::move(bytes_), std::exchange(size_, 0));
 }
 
-BufferPool::BufferPool(uint64_t limit_bytes)
-    : limit_(std::max<size_t>(1, static_cast<size_t>(limit_bytes / buffer_bytes))) {
+BufferPool::BufferPool(uint64_t limit_bytes) {
+    set_limit(limit_bytes);
     free_.reserve(kept_free);
+}
+
+void BufferPool::set_limit(uint64_t limit_bytes) noexcept {
+    limit_ = std::max<size_t>(1, static_cast<size_t>(limit_bytes / buffer_bytes));
 }
 
 LentBuffer BufferPool::borrow() noexcept {
@@ -41,7 +45,11 @@ LentBuffer BufferPool::borrow() noexcept {
         bytes.reset(new (std::nothrow) uint8_t[size]);
         if (!bytes) return {};
     }
-    if (size == buffer_bytes) ++lent_;
+    if (size == buffer_bytes) {
+        ++lent_;
+    } else {
+        ++small_lent_;
+    }
     return {*this, std::move(bytes), size};
 }
 

@@ -44,9 +44,12 @@ class BufferPool final {
 
     // limit_bytes: of the large buffers that are lent at one time; at least one is.
     explicit BufferPool(uint64_t limit_bytes);
+    void set_limit(uint64_t limit_bytes) noexcept;
     // Empty only when the system has no memory.
     [[nodiscard]] LentBuffer borrow() noexcept;
     [[nodiscard]] size_t lent() const noexcept { return lent_; }
+    // How often a small buffer had to do, for the limit.
+    [[nodiscard]] uint64_t small_lent() const noexcept { return small_lent_; }
     [[nodiscard]] size_t free() const noexcept { return free_.size(); }
 
    private:
@@ -55,8 +58,9 @@ class BufferPool final {
         2;  // one turn uses one; a second covers a reader that just stalled
     void take_back(std::unique_ptr<uint8_t[]> bytes, size_t size) noexcept;
 
-    size_t limit_;
+    size_t limit_ = 1;
     size_t lent_ = 0;
+    uint64_t small_lent_ = 0;
     std::vector<std::unique_ptr<uint8_t[]>> free_;
 };
 

@@ -425,6 +425,7 @@ json::object Record::build() const {
     put_advice(out);
     out["policy"] = text(incident_.policy);
     out["action"] = text(incident_.action);
+    if (!incident_.rerouted_to.empty()) out["rerouted_to"] = text(incident_.rerouted_to);
     out["envoy_flag"] = text(diagnosis.envoy_flag);
     out["bytes"] = json::object{{"from_client", evidence_.client.bytes},
                                 {"from_upstream", evidence_.upstream.bytes}};

@@ -42,6 +42,7 @@ struct Incident {
     std::string runbook;  // URL with the anchor of the cause
     std::string policy = "observe";
     std::string action = "forwarded";
+    std::string rerouted_to;  // the endpoint that the client was sent to instead; "" mostly
     std::optional<Timing> timing;
     bool open = false;  // the connection went on after this was diagnosed
 };

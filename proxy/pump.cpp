@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "proxy/session.h"
@@ -73,6 +74,22 @@ void Pump::stop() noexcept {
     finished_ = true;
     begin_ = end_ = 0;
     lent_.give_back();
+}
+
+void Pump::restart() noexcept {
+    stop();
+    readable_ = ending_ = blocked_ = eof_ = finished_ = false;
+    failed_ = {};
+}
+
+bool Pump::replay(sniff::Bytes bytes) noexcept {
+    if (!lent_) lent_ = session_.borrow_buffer();
+    if (!lent_ || lent_.size() < bytes.size()) return false;
+    std::copy(bytes.begin(), bytes.end(), lent_.data());
+    begin_ = 0;
+    end_ = static_cast<uint32_t>(bytes.size());
+    blocked_ = finished_ = false;
+    return true;
 }
 
 void Pump::finish() {

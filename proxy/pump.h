@@ -12,6 +12,7 @@
 #include "proxy/buffers.h"
 #include "proxy/leg.h"
 #include "proxy/net.h"
+#include "sniff/bytes.h"
 #include "sniff/protocol.h"
 
 namespace telltale::proxy {
@@ -31,7 +32,14 @@ class Pump final {
     // No more of this direction: what is held is dropped.
     void stop() noexcept;
 
+    // `from` is a new connection: nothing was read of it.
+    void restart() noexcept;
+    // `to` is a new connection: writes these bytes first, which are all that was ever read. False:
+    // there is no buffer for them, nothing has changed.
+    [[nodiscard]] bool replay(sniff::Bytes bytes) noexcept;
+
     [[nodiscard]] bool finished() const noexcept { return finished_; }
+    [[nodiscard]] bool ended() const noexcept { return eof_; }  // its FIN was read
     [[nodiscard]] size_t held() const noexcept { return end_ - begin_; }
 
    private:

@@ -1,43 +1,42 @@
 // Where a listener's connections go, as one worker sees it: the endpoints of the configured
-// upstream, resolved when needed and kept for a short time. Numeric addresses and Unix paths need
-// no resolver and are answered at once.
+// upstreams. Names are looked up when first needed and again when the answer is older than
+// upstream.resolve, while connections go on with the old one; numeric addresses and Unix paths need
+// no resolver.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "proxy/candidates.h"
 #include "proxy/net.h"
 
 namespace telltale::proxy {
 
 struct ResolvedUpstream {
-    std::vector<Endpoint> endpoints;  // in the order to try
-    std::vector<bool> loops;          // same index: dialling it would reach this process again
-    ErrorCode error;                  // of the resolver
+    CandidatesPtr candidates;  // never null; may be empty
+    ErrorCode error;           // of the resolver, when there is no candidate
 };
 
-// What the process itself listens on; filled once before the workers start.
+// What the process itself listens on; filled once before a generation is used.
 struct OwnAddresses {
     std::vector<Endpoint> bound;  // index = listener
     std::vector<Endpoint> local;
 };
 
-// Which listener of this process each listener's upstream was last seen to be, if any: chains are
-// legal, cycles are not.
+// Which listeners of this process each listener's upstreams were last seen to be, if any: chains
+// are legal, cycles are not.
 class Chains final {
    public:
     explicit Chains(size_t listeners) : next_(listeners) {}
-    void set(size_t listener, std::optional<size_t> next) { next_[listener] = next; }
+    void clear(size_t listener) { next_[listener].clear(); }
+    void add(size_t listener, size_t next) { next_[listener].push_back(next); }
     // Whether what enters at `from` arrives at `listener`.
     [[nodiscard]] bool lead_to(size_t listener, size_t from) const;
 
    private:
-    std::vector<std::optional<size_t>> next_;
+    std::vector<std::vector<size_t>> next_;
 };
 
 class Route final {
@@ -47,18 +46,22 @@ class Route final {
     using Post = std::function<void(std::function<void()>)>;
 
     // names: where the resolver answers, on whatever thread runs it; home: brings the answer here.
-    // own and chains outlive the route; chains is shared by the routes of one worker.
-    Route(asio::io_context& names, Post home, size_t listener, const config::Address& upstream,
+    // own and chains outlive the route; chains is shared by the routes of one generation.
+    Route(asio::io_context& names, Post home, size_t listener, const config::Upstream& upstream,
           const OwnAddresses& own, Chains& chains);
     ~Route();
     Route(const Route&) = delete;
     Route& operator=(const Route&) = delete;
 
-    // The present answer, or nullptr while it must be asked for.
-    [[nodiscard]] const ResolvedUpstream* current() const noexcept;
+    // The present answer, or nullptr while it must be asked for. Asks again in the background when
+    // the answer is getting old.
+    [[nodiscard]] const ResolvedUpstream* current(TimeMs now);
     // Calls back when there is an answer; one question is under way at a time, all who wait share
     // it.
-    void resolve(Ready ready);
+    void resolve(TimeMs now, Ready ready);
+    // Of another generation with the same addresses: what it has learned.
+    void inherit(const Route& other);
+    [[nodiscard]] size_t ejected(TimeMs now) const noexcept;
 
    private:
     struct Lookup;

@@ -1,5 +1,6 @@
 #include "proxy/runtime.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -11,7 +12,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <csignal>
+#include <iterator>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -19,9 +22,16 @@
 #include "config/registry.h"
 #include "proxy/acceptor.h"
 #include "proxy/admin.h"
+#include "proxy/checks.h"
+#include "proxy/file_watch.h"
+#include "proxy/generation.h"
+#include "proxy/handover.h"
 #include "proxy/incident_sink.h"
+#include "proxy/log_level.h"
 #include "proxy/metrics.h"
 #include "proxy/options.h"
+#include "proxy/ports.h"
+#include "proxy/reload.h"
 #include "proxy/worker.h"
 
 namespace telltale::proxy {
@@ -30,6 +40,8 @@ namespace {
 
 constexpr std::chrono::milliseconds drain_poll{20};
 constexpr std::chrono::milliseconds sink_patience{2000};
+constexpr std::chrono::milliseconds handover_patience{10'000};
+constexpr size_t slots_max = 4096;         // different names of listeners in the life of a process
 constexpr uint32_t descriptors_kept = 64;  // admin, log, resolver, epoll, listeners
 
 // Two descriptors per connection, and some for the process itself.
@@ -57,43 +69,82 @@ std::string process_id() {
     return text;
 }
 
+// Open ones first, then those that ended last.
+std::vector<ConnectionRow> rows_of(std::vector<WorkerSnapshot> snapshots, size_t max) {
+    std::vector<ConnectionRow> rows, ended;
+    const auto move_to = [](std::vector<ConnectionRow>& to, std::vector<ConnectionRow>& from) {
+        std::move(from.begin(), from.end(), std::back_inserter(to));
+    };
+    for (WorkerSnapshot& snapshot : snapshots) {
+        move_to(rows, snapshot.connections);
+        move_to(ended, snapshot.ended);
+    }
+    std::stable_sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) {
+        return a.ended_ms_ago.value_or(0) < b.ended_ms_ago.value_or(0);
+    });
+    move_to(rows, ended);
+    if (rows.size() > max) rows.resize(max);
+    return rows;
+}
+
 }  // namespace
 
 struct Runtime::Impl {
     explicit Impl(Options given)
         : options(std::move(given)),
-          registry(options.config.services),
           sink(options.config, options.write_incident ? options.write_incident : stdout_writer()),
-          shared{options.config, registry, sink, own, control, process_id()},
-          connections_max(connection_limit(options.config)),
+          shared{.sink = sink,
+                 .names = control,
+                 .process_id = process_id(),
+                 .workers = worker_count(options.config),
+                 .client_left = [this](const PeerAddress& peer) { client_left(peer); }},
           work(control.get_executor()),
           drain_timer(control) {
-        for (const config::Listener& listener : options.config.listeners) {
-            sockets.push_back(std::make_unique<ListeningSocket>(listener.name, listener.listen));
-            own.bound.push_back(sockets.back()->bound());
-            listener_addresses.push_back(to_text(sockets.back()->bound()));
+        if (options.config.handover.is_unix()) {
+            takeover = Takeover::ask(options.config.handover, handover_patience);
         }
-        own.local = local_addresses();
+        std::vector<HandedSocket> none;
+        std::vector<HandedSocket>& handed = takeover ? takeover->sockets() : none;
+        ports = open_ports(options.config, {}, handed);
+        generation = make_generation(options.config, ports, 0);
         make_workers();
-        make_acceptors();
-        if (options.config.admin_enabled) start_admin();
+        gate.open_connections = [this] { return open_connections(); };
+        if (options.config.admin_enabled) start_admin(handed);
     }
 
     ~Impl() {
-        if (!control_thread.joinable()) return;
-        asio::post(control, [this] { abort(); });
-        finish_wait();
+        if (control_thread.joinable()) {
+            asio::post(control, [this] { abort(); });
+            finish_wait();
+        }
+        // Before the worker whose deadlines they use.
+        ports.clear();
     }
 
     void make_workers();
-    void make_acceptors();
-    void start_admin();
+    void start_admin(std::vector<HandedSocket>& handed);
+    [[nodiscard]] AdminSources admin_sources();
     void start();
     void gather(size_t connections_max_wanted,
                 std::function<void(std::vector<WorkerSnapshot>)> then);
     [[nodiscard]] std::string metrics_text(const std::vector<WorkerSnapshot>& snapshots) const;
+    [[nodiscard]] ProcessStats process_stats() const;
     [[nodiscard]] uint32_t open_connections() const;
     Worker& least_loaded();
+    void client_left(const PeerAddress& peer);
+
+    [[nodiscard]] GenerationPtr make_generation(const config::Config& config,
+                                                const std::vector<PortPtr>& with, uint64_t number);
+    [[nodiscard]] size_t slot_of(const config::Listener& listener);
+    void accept_for(const GenerationPtr& next, std::vector<PortPtr> open,
+                    std::vector<PortPtr> retired);
+    void reload(const std::function<void(bool, std::string)>& then);
+    void take_effect(config::Config next, std::string& told);
+    void reload_failed(std::vector<std::string> errors, std::string& told);
+
+    void serve_successors();
+    [[nodiscard]] std::vector<HandedSocket> duplicates() const;
+    void taken_over();
 
     void drain();
     void stop_accepting();
@@ -102,27 +153,33 @@ struct Runtime::Impl {
     void finished();
     Exit finish_wait();
 
-    Options options;
-    config::Registry registry;
+    Options options;  // with the configuration as it was at the start
     IncidentSink sink;
-    OwnAddresses own;
     Shared shared;
-    uint32_t connections_max;
-    std::atomic<uint64_t> accept_paused{0};
-    std::vector<std::string> listener_addresses;
-    std::vector<std::unique_ptr<ListeningSocket>> sockets;
     // Before the workers, whose routes look names up in it.
     asio::io_context control{1};
+    AcceptGate gate;
+    std::atomic<bool> counts_clients{false};
     std::vector<std::unique_ptr<Worker>> workers;
     // The acceptors run on the first worker's loop, so that a single worker adopts without a thread
     // switch.
-    std::vector<std::unique_ptr<Acceptor>> acceptors;
+    std::vector<PortPtr> ports;  // index = listener
+    GenerationPtr generation;    // the newest
+    std::vector<ListenerLabel> slots;
 
     asio::executor_work_guard<Executor> work;
     asio::steady_timer drain_timer;
+    std::optional<Takeover> takeover;
+    std::unique_ptr<HandoverServer> handover;
+    std::unique_ptr<FileWatch> watch;
+    Checks checks{control};
     std::unique_ptr<Admin> admin;
     std::thread control_thread;
     std::chrono::steady_clock::time_point drain_until;
+    ConfigStatus status{
+        .loaded_at = std::chrono::system_clock::now(), .failed_at = {}, .errors = {}};
+    uint64_t reloads_ok = 0, reloads_failed = 0;
+    std::chrono::system_clock::time_point last_reload = std::chrono::system_clock::now();
     bool draining = false;
     bool aborting = false;
     bool cut = false;
@@ -133,26 +190,13 @@ struct Runtime::Impl {
 };
 
 void Runtime::Impl::make_workers() {
-    const size_t count = worker_count(options.config);
     try {
-        for (size_t number = 0; number < count; ++number) {
-            workers.push_back(std::make_unique<Worker>(number, count, shared));
+        for (size_t number = 0; number < shared.workers; ++number) {
+            workers.push_back(std::make_unique<Worker>(number, shared, generation));
         }
     } catch (const std::system_error& error) {
         throw StartError(std::string("the workers can't have their event loops: ") + error.what() +
                          "; raise the limit of open files (ulimit -n)");
-    }
-}
-
-void Runtime::Impl::make_acceptors() {
-    for (size_t index = 0; index < sockets.size(); ++index) {
-        acceptors.push_back(std::make_unique<Acceptor>(
-            *workers.front(), *sockets[index], options.config.listeners[index].name,
-            Acceptor::Limits{[this] { return open_connections(); }, connections_max},
-            [this, index](UniqueFd fd, const PeerAddress& peer) {
-                least_loaded().hand_over(index, std::move(fd), peer);
-            },
-            accept_paused));
     }
 }
 
@@ -169,7 +213,27 @@ Worker& Runtime::Impl::least_loaded() {
                               [](const auto& a, const auto& b) { return a->load() < b->load(); });
 }
 
-void Runtime::Impl::start_admin() {
+// Only where the limit is on: a hand-over to the acceptors' thread costs a wake-up.
+void Runtime::Impl::client_left(const PeerAddress& peer) {
+    if (!counts_clients.load(std::memory_order_relaxed)) return;
+    Reactor& home = workers.front()->reactor();
+    if (home.is_own_thread()) {
+        gate.clients.leave(peer);
+    } else {
+        home.post([this, peer] { gate.clients.leave(peer); });
+    }
+}
+
+void Runtime::Impl::start_admin(std::vector<HandedSocket>& handed) {
+    try {
+        admin = std::make_unique<Admin>(control, options.config.admin, admin_sources(),
+                                        take_handed(handed, admin_kind, options.config.admin));
+    } catch (const std::exception& error) {
+        throw StartError(error.what());
+    }
+}
+
+AdminSources Runtime::Impl::admin_sources() {
     AdminSources sources;
     sources.metrics = [this](std::function<void(std::string)> then) {
         gather(0, [this, then = std::move(then)](const std::vector<WorkerSnapshot>& snapshots) {
@@ -178,13 +242,7 @@ void Runtime::Impl::start_admin() {
     };
     sources.connections = [this](size_t max, std::function<void(std::vector<ConnectionRow>)> then) {
         gather(max, [then = std::move(then), max](std::vector<WorkerSnapshot> snapshots) {
-            std::vector<ConnectionRow> rows;
-            for (WorkerSnapshot& snapshot : snapshots) {
-                for (ConnectionRow& row : snapshot.connections) {
-                    if (rows.size() < max) rows.push_back(std::move(row));
-                }
-            }
-            then(std::move(rows));
+            then(rows_of(std::move(snapshots), max));
         });
     };
     sources.incidents = [this](std::function<void(std::vector<IncidentSink::Entry>)> then) {
@@ -196,22 +254,30 @@ void Runtime::Impl::start_admin() {
             });
         });
     };
-    sources.config_yaml = [this] { return config::to_yaml(options.config); };
+    sources.config_yaml = [this] { return config::to_yaml(generation->config); };
     sources.not_ready_reason = [this]() -> std::string {
         return draining ? "draining: this process is about to stop" : "";
     };
     sources.listener_names = [this] {
         std::vector<std::string> names;
-        for (const config::Listener& listener : options.config.listeners) {
-            names.push_back(listener.name);
-        }
+        for (const ListenerLabel& slot : slots) names.push_back(slot.name);
         return names;
     };
-    try {
-        admin = std::make_unique<Admin>(control, options.config.admin, std::move(sources));
-    } catch (const std::exception& error) {
-        throw StartError(error.what());
+    sources.config_status = [this] { return status; };
+    sources.checks = [this] { return checks.states(); };
+    sources.log_level = [] { return log_level(); };
+    sources.set_log_level = [](std::string_view word) {
+        if (!set_log_level(word)) return false;
+        spdlog::log(spdlog::get_level(), "the log level is now {}", word);
+        return true;
+    };
+    sources.drain = [this] { drain(); };
+    if (options.load) {
+        sources.reload = [this](const std::function<void(bool, std::string)>& then) {
+            reload(then);
+        };
     }
+    return sources;
 }
 
 void Runtime::Impl::gather(size_t connections_max_wanted,
@@ -238,27 +304,54 @@ void Runtime::Impl::gather(size_t connections_max_wanted,
 
 std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snapshots) const {
     MetricsInput input;
-    for (const config::Listener& listener : options.config.listeners) {
-        input.labels.push_back({listener.name, listener.direction});
-    }
-    input.listeners.resize(options.config.listeners.size());
+    input.labels = slots;
+    input.listeners.resize(slots.size());
     for (const WorkerSnapshot& snapshot : snapshots) {
-        for (size_t index = 0; index < snapshot.listeners.size(); ++index) {
-            input.listeners[index].add(snapshot.listeners[index]);
+        const size_t known = std::min(slots.size(), snapshot.listeners.size());
+        for (size_t slot = 0; slot < known; ++slot) {
+            input.listeners[slot].add(snapshot.listeners[slot]);
         }
     }
-    input.process.incident_records_dropped = sink.dropped();
-    input.process.accept_paused = accept_paused.load(std::memory_order_relaxed);
+    input.process = process_stats();
     input.version = options.version;
     input.commit = options.commit;
     return render_metrics(input);
 }
 
+ProcessStats Runtime::Impl::process_stats() const {
+    using std::chrono::seconds;
+    ProcessStats process;
+    process.config_reloads_ok = reloads_ok;
+    process.config_reloads_failed = reloads_failed;
+    process.config_last_reload_successful = !status.failed_at;
+    process.config_last_reload_s =
+        std::chrono::duration_cast<seconds>(last_reload.time_since_epoch()).count();
+    process.incident_records_dropped = sink.dropped();
+    process.accept_paused = gate.paused_total.load(std::memory_order_relaxed);
+    for (size_t limit = 0; limit < limit_count; ++limit) {
+        process.limits_reached[limit] = gate.reached[limit].load(std::memory_order_relaxed);
+    }
+    process.limits_reached[static_cast<size_t>(Limit::incident_queue)] = sink.dropped();
+    process.checks = checks.states();
+    process.checks_done = checks.done();
+    return process;
+}
+
 void Runtime::Impl::start() {
     for (const auto& worker : workers) worker->run();
-    workers.front()->reactor().post([this] {
-        for (const auto& acceptor : acceptors) acceptor->start();
-    });
+    accept_for(generation, ports, {});
+    // Whoever connects from here on waits in our queues: nobody is refused when the other goes.
+    if (takeover) {
+        takeover->complete();
+        takeover.reset();
+        spdlog::info("took over the listening sockets of the process before");
+    }
+    if (options.config.handover.is_unix()) serve_successors();
+    checks.apply(options.config);
+    if (options.load && !options.watched_file.empty()) {
+        watch = std::make_unique<FileWatch>(
+            control, options.watched_file, [this] { reload({}); }, options.watched_text);
+    }
     control_thread = std::thread([this] {
         sigset_t all;
         sigfillset(&all);
@@ -268,12 +361,175 @@ void Runtime::Impl::start() {
     });
 }
 
+// ---- generations of the configuration
+
+size_t Runtime::Impl::slot_of(const config::Listener& listener) {
+    const auto known = std::find_if(slots.begin(), slots.end(), [&](const ListenerLabel& label) {
+        return label.name == listener.name;
+    });
+    if (known == slots.end()) {
+        slots.push_back({.name = listener.name, .direction = listener.direction});
+        return slots.size() - 1;
+    }
+    known->direction = listener.direction;
+    return static_cast<size_t>(known - slots.begin());
+}
+
+GenerationPtr Runtime::Impl::make_generation(const config::Config& config,
+                                             const std::vector<PortPtr>& with, uint64_t number) {
+    auto made =
+        std::make_shared<Generation>(Generation{.number = number,
+                                                .config = config,
+                                                .registry = config::Registry(config.services),
+                                                .own = {},
+                                                .slots = {}});
+    made->own.local = local_addresses();
+    for (const PortPtr& port : with) made->own.bound.push_back(port->socket.bound());
+    for (const config::Listener& listener : config.listeners) {
+        made->slots.push_back(slot_of(listener));
+    }
+    return made;
+}
+
+// On the acceptors' thread: what comes in from now on belongs to `next`; what still waits at ports
+// that go belongs to the generation before.
+void Runtime::Impl::accept_for(const GenerationPtr& next, std::vector<PortPtr> open,
+                               std::vector<PortPtr> retired) {
+    counts_clients = next->config.limits.connections_per_client != 0;
+    workers.front()->reactor().post([this, next, open = std::move(open),
+                                     retired = std::move(retired)]() mutable {
+        const config::Limits& limits = next->config.limits;
+        gate.connections_max = connection_limit(next->config);
+        gate.clients.set_limit(limits.connections_per_client);
+        if (gate.rate.per_second() != limits.accept_rate) {
+            gate.rate = AcceptRate(limits.accept_rate);
+        }
+        for (const PortPtr& port : retired) {
+            if (port->acceptor) port->acceptor->stop();
+        }
+        for (size_t index = 0; index < open.size(); ++index) {
+            auto& acceptor = open[index]->acceptor;
+            if (!acceptor) {
+                acceptor = std::make_unique<Acceptor>(*workers.front(), open[index]->socket, gate);
+            }
+            acceptor->aim(
+                next->config.listeners[index].name,
+                [this, to = Destination{next, index}](UniqueFd fd, const PeerAddress& peer) {
+                    least_loaded().hand_over(to, std::move(fd), peer);
+                });
+        }
+        retired.clear();
+    });
+}
+
+void Runtime::Impl::reload(const std::function<void(bool, std::string)>& then) {
+    std::string told;
+    bool ok = false;
+    last_reload = std::chrono::system_clock::now();
+    if (draining || !options.load) {
+        told = "not reloaded: this process is about to stop";
+    } else {
+        auto loaded = options.load();
+        if (auto* errors = std::get_if<std::vector<std::string>>(&loaded)) {
+            reload_failed(std::move(*errors), told);
+        } else {
+            try {
+                take_effect(std::move(std::get<config::Config>(loaded)), told);
+                ok = true;
+            } catch (const StartError& error) {
+                reload_failed({error.what()}, told);
+            }
+        }
+    }
+    if (then) then(ok, told);
+}
+
+void Runtime::Impl::reload_failed(std::vector<std::string> errors, std::string& told) {
+    ++reloads_failed;
+    spdlog::error("the configuration was not reloaded, the one before stays in effect: {} error{}",
+                  errors.size(), errors.size() == 1 ? "" : "s");
+    for (const std::string& error : errors) {
+        spdlog::error("{}", error);
+        told += error + "\n";
+    }
+    status.failed_at = last_reload;
+    status.errors = std::move(errors);
+}
+
+void Runtime::Impl::take_effect(config::Config next, std::string& told) {
+    const config::Config& present = generation->config;
+    if (next.node.name.empty()) next.node.name = present.node.name;
+    std::vector<HandedSocket> none;
+    std::vector<PortPtr> open = open_ports(next, ports, none);
+    if (slots.size() + next.listeners.size() > slots_max) {
+        throw StartError("too many different listener names since the start; restart the process");
+    }
+    told = "reloaded: " + describe_changes(present, next);
+    const auto restart = needs_restart(options.config, next);
+    for (const std::string& key : restart) {
+        told += (&key == &restart.front() ? "; needs a restart: " : ", ") + key;
+    }
+    if (present.log.level != next.log.level) set_log_level(next.log.level);
+    GenerationPtr made = make_generation(next, open, generation->number + 1);
+    std::vector<PortPtr> retired = without(ports, open);
+    for (const auto& worker : workers) worker->use(made);
+    accept_for(made, open, std::move(retired));
+    checks.apply(next);
+    ports = std::move(open);
+    generation = std::move(made);
+    ++reloads_ok;
+    status = {.loaded_at = last_reload, .failed_at = {}, .errors = {}};
+    spdlog::info("{}", told);
+    told += "\n";
+}
+
+// ---- a successor
+
+void Runtime::Impl::serve_successors() {
+    handover = std::make_unique<HandoverServer>(
+        control, options.config.handover, [this] { return duplicates(); },
+        [this] { taken_over(); });
+}
+
+std::vector<HandedSocket> Runtime::Impl::duplicates() const {
+    std::vector<HandedSocket> sockets;
+    for (const PortPtr& port : ports) {
+        UniqueFd fd(::fcntl(port->socket.fd(), F_DUPFD_CLOEXEC, 0));
+        if (!fd.is_open()) continue;  // the successor binds it, and tells why it can't
+        sockets.push_back({.kind = std::string(listener_kind),
+                           .address = port->address.text(),
+                           .fd = std::move(fd)});
+    }
+    if (!admin) return sockets;
+    UniqueFd fd = admin->duplicate();
+    if (!fd.is_open()) return sockets;
+    sockets.push_back({.kind = std::string(admin_kind),
+                       .address = options.config.admin.text(),
+                       .fd = std::move(fd)});
+    return sockets;
+}
+
+void Runtime::Impl::taken_over() {
+    spdlog::info("a successor accepts now; open connections may finish here");
+    if (draining) return;
+    if (admin) admin->give_away();
+    workers.front()->reactor().post([open = ports] {
+        for (const PortPtr& port : open) {
+            if (port->acceptor) port->acceptor->give_away();
+        }
+    });
+    drain();
+}
+
 // ---- the orderly end, on the control thread
 
 void Runtime::Impl::drain() {
     if (draining) return;
     draining = true;
-    const auto& timeouts = options.config.timeouts;
+    if (handover) handover->stop();
+    if (watch) watch->stop();
+    checks.stop();
+    const auto& timeouts = generation->config.timeouts;
     drain_until = std::chrono::steady_clock::now() + timeouts.drain_delay + timeouts.drain;
     spdlog::info("draining: not ready any more; {} open connections may go on for {} s",
                  open_connections(),
@@ -292,8 +548,10 @@ void Runtime::Impl::abort() {
 }
 
 void Runtime::Impl::stop_accepting() {
-    workers.front()->reactor().post([this] {
-        for (const auto& acceptor : acceptors) acceptor->stop();
+    workers.front()->reactor().post([this, open = ports] {
+        for (const PortPtr& port : open) {
+            if (port->acceptor) port->acceptor->stop();
+        }
         asio::post(control, [this] { poll_drained(); });
     });
 }
@@ -362,8 +620,12 @@ std::string Runtime::admin_address() const {
     return impl_->admin ? impl_->admin->address() : "";
 }
 
+void Runtime::reload() {
+    asio::post(impl_->control, [impl = impl_.get()] { impl->reload({}); });
+}
+
 std::string Runtime::listener_address(size_t index) const {
-    return impl_->listener_addresses[index];
+    return to_text(impl_->generation->own.bound[index]);
 }
 
 }  // namespace telltale::proxy

@@ -1,5 +1,6 @@
-// A running sidecar: listeners, workers, sink, admin, and the orderly end. `telltale proxy` and
-// `telltale demo` are this with a configuration. Start and stop on the thread that owns it.
+// A running sidecar: listeners, workers, sink, admin, reloads, and the orderly end, also in favour
+// of a successor. `telltale proxy` and `telltale demo` are this with a configuration. Start and
+// stop on the thread that owns it.
 #pragma once
 
 #include <chrono>
@@ -7,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "config/config.h"
@@ -19,18 +21,26 @@ class Runtime final {
         config::Config config;
         std::string version, commit;
         // One finished incident line; default: stdout through spdlog.
-        std::function<void(const std::string&)> write_incident;
+        std::function<void(const std::string&)> write_incident = {};
+        // Reads the configuration again, for reloads: the new one, or every error. Called on the
+        // control thread. Absent: nothing is ever reloaded.
+        std::function<std::variant<config::Config, std::vector<std::string>>()> load = {};
+        std::string watched_file = {};  // reloads when its content changes; "": none
+        std::string watched_text = {};  // its content as `config` was read from it
     };
     enum class Exit : uint8_t { clean, connections_cut };
 
-    // Binds every listener and the admin address; throws StartError (one clear sentence) when one
-    // can't be had.
+    // Takes over the sockets of a predecessor, if config.handover leads to one; binds every other
+    // listener and the admin address. Throws StartError (one clear sentence) when one can't be had.
     explicit Runtime(Options options);
     ~Runtime();
     Runtime(const Runtime&) = delete;
     Runtime& operator=(const Runtime&) = delete;
 
     void start();  // threads run after this
+    // New connections use the new configuration, old ones finish with theirs; one with errors
+    // changes nothing. Any thread; returns at once.
+    void reload();
     // Readiness goes false, accepting goes on for timeouts.drain_delay, then ends; open connections
     // may finish until timeouts.drain; the rest is cut (recorded as proxy_shutdown). Call from any
     // thread; returns at once.

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
-#include <cerrno>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "proxy/options.h"
@@ -42,22 +42,18 @@ double milliseconds(int64_t ns) {
     return std::round(static_cast<double>(ns) / 1e3) / 1e3;
 }
 
-sniff::Outcome outcome_of(int error) {
-    switch (error) {
-        case ECONNREFUSED:
-        case ENOENT:  // no such Unix socket
-            return sniff::Outcome::refused;
-        case ETIMEDOUT:
-            return sniff::Outcome::timed_out;
-        case EMFILE:
-        case ENFILE:
-        case ENOBUFS:
-        case ENOMEM:
-        case EADDRNOTAVAIL:
-        case EAGAIN:  // a Unix listener whose backlog is full
-            return sniff::Outcome::local_limit;
-        default:  // EHOSTUNREACH, ENETUNREACH, EPERM and EACCES from a packet filter, …
-            return sniff::Outcome::unreachable;
+AttemptResult attempt_result(sniff::Outcome outcome) {
+    switch (outcome) {
+        case sniff::Outcome::connected:
+            return AttemptResult::connected;
+        case sniff::Outcome::refused:
+            return AttemptResult::refused;
+        case sniff::Outcome::timed_out:
+            return AttemptResult::timeout;
+        case sniff::Outcome::local_limit:
+            return AttemptResult::local_limit;
+        default:
+            return AttemptResult::unreachable;
     }
 }
 
@@ -79,8 +75,10 @@ sniff::ConversationLimits limits_of(const config::Sniff& sniff) {
 
 }  // namespace
 
-Session::Session(Worker& worker, size_t listener, uint64_t id, UniqueFd client, PeerAddress peer)
+Session::Session(Worker& worker, SetupPtr setup, size_t listener, uint64_t id, UniqueFd client,
+                 PeerAddress peer)
     : worker_(worker),
+      setup_(std::move(setup)),
       listener_(listener),
       id_(id),
       accepted_ms_(worker.now_ms()),
@@ -89,19 +87,28 @@ Session::Session(Worker& worker, size_t listener, uint64_t id, UniqueFd client, 
       client_address_(peer),
       client_(*this, Side::client, std::move(client)),
       upstream_(*this, Side::upstream),
-      conversation_(worker.listener(listener).expect, limits_of(worker.config().sniff)),
+      dialler_(*this, upstream_),
+      conversation_(setup_->listener(listener).expect, limits_of(setup_->config().sniff)),
       from_client_(*this, Side::client, client_, upstream_),
-      from_upstream_(*this, Side::upstream, upstream_, client_) {}
+      from_upstream_(*this, Side::upstream, upstream_, client_) {
+    if (policy() == config::Policy::observe) return;
+    holding_ = true;
+    if (policy() != config::Policy::reset) flight_.begin();
+}
 
 Session::~Session() = default;
 
+ListenerStats& Session::stats() noexcept {
+    return worker_.stats(slot());
+}
+
 void Session::start() {
     if (worker_.watch(client_)) {
-        give_up(sniff::Outcome::local_limit);
+        outcome_ = sniff::Outcome::local_limit;
         pass_reset();
         return;
     }
-    find_upstream();
+    dialler_.start();
 }
 
 void Leg::on_ready(uint32_t events) {
@@ -112,9 +119,13 @@ void Session::on_ready(Side side, uint32_t events) {
     if (is_done()) return;
     worker_.read_clock();
     const bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    if (state_ == State::answering) {
+        if (side == Side::client) go_on_answering(answering_->proceed(worker_.now_ms()));
+        return;
+    }
     if (side == Side::upstream && state_ == State::connecting) {
-        on_connect(events);
-        if (is_done() || state_ != State::relaying) return;
+        dialler_.on_ready(events);
+        if (state_ != State::relaying) return;
     }
     Pump& reads = side == Side::client ? from_client_ : from_upstream_;
     Pump& writes = side == Side::client ? from_upstream_ : from_client_;
@@ -130,98 +141,18 @@ void Session::on_ready(Side side, uint32_t events) {
 
 // ---- the way to the upstream
 
-void Session::find_upstream() {
-    Route& route = worker_.route(listener_);
-    if (const ResolvedUpstream* known = route.current()) {
-        on_resolved(*known);
-        return;
-    }
-    // The resolver has its own limit; ours lets the client go first when that one is longer.
-    attempt_until_ms_ = worker_.now_ms() + worker_.config().timeouts.connect.count() * 2;
-    schedule(worker_.now_ms());
-    route.resolve([self = boost::intrusive_ptr<Session>(this)](const ResolvedUpstream& upstream) {
-        self->worker_.read_clock();
-        if (self->state_ == State::connecting) self->on_resolved(upstream);
-    });
+void Session::on_dialled() {
+    state_ = State::relaying;
+    outcome_ = sniff::Outcome::connected;
+    connected_ns_ = worker_.now_ns();
+    stats().upstream_connect.observe(seconds(connected_ns_ - accepted_ns_));
+    const TimeMs now = worker_.now_ms();
+    conversation_.on_connected(age(now));
+    schedule(now);
+    from_client_.proceed();
 }
 
-void Session::on_resolved(const ResolvedUpstream& upstream) {
-    if (upstream.error) {
-        resolve_error_ = std::make_unique<std::string>(upstream.error.message());
-        note_ending(std::nullopt, sniff::Operation::resolve, sniff::EndKind::error,
-                    upstream.error.value());
-        // The name is there, but has no address: a Service without ready pods (headless).
-        give_up(upstream.error == asio::error::no_data ? sniff::Outcome::no_endpoints
-                                                       : sniff::Outcome::dns_failure);
-        return;
-    }
-    if (upstream.endpoints.empty()) {
-        give_up(sniff::Outcome::no_endpoints);
-        return;
-    }
-    connect_next();
-}
-
-void Session::connect_next() {
-    const ResolvedUpstream* known = worker_.route(listener_).current();
-    if (known == nullptr) {  // went stale between two attempts
-        find_upstream();
-        return;
-    }
-    if (next_endpoint_ >= known->endpoints.size()) {
-        give_up(failed_attempts_ ? outcome_of(failed_attempts_->back().error)
-                                 : sniff::Outcome::no_endpoints);
-        return;
-    }
-    const size_t chosen = next_endpoint_++;
-    const Endpoint& endpoint = known->endpoints[chosen];
-    upstream_address_ = PeerAddress(static_cast<const sockaddr*>(endpoint.data()),
-                                    static_cast<socklen_t>(endpoint.size()));
-    if (known->loops[chosen]) {
-        give_up(sniff::Outcome::loop);
-        return;
-    }
-    if (const int error = start_connect(endpoint)) {
-        attempt_failed(error);
-        return;
-    }
-    attempt_until_ms_ = worker_.now_ms() + worker_.config().timeouts.connect.count();
-    schedule(worker_.now_ms());
-}
-
-// 0, or the errno that ended the attempt before it began.
-int Session::start_connect(const Endpoint& endpoint) {
-    const int family = endpoint.protocol().family();
-    upstream_.open(UniqueFd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
-    if (!upstream_.is_open()) return errno;
-    if (family != AF_UNIX) {
-        // Its failure costs latency, not the connection.
-        static_cast<void>(set_no_delay(upstream_.fd()));
-    }
-    const auto size = static_cast<socklen_t>(endpoint.size());
-    if (::connect(upstream_.fd(), endpoint.data(), size) != 0 && errno != EINPROGRESS) return errno;
-    return worker_.watch(upstream_).value();
-}
-
-// EPOLLOUT without an error: the handshake is complete (connect(2), EINPROGRESS).
-void Session::on_connect(uint32_t events) {
-    int error = 0;
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-        error = pending_error(upstream_.fd());
-    } else if ((events & EPOLLOUT) == 0) {
-        return;
-    }
-    if (error == ECONNRESET) {
-        // The handshake was complete: a RST that answers a SYN reads ECONNREFUSED.
-        reset_at_once({error, boost::system::system_category()});
-    } else if (error != 0) {
-        attempt_failed(error);
-    } else {
-        relay();
-    }
-}
-
-void Session::reset_at_once(const ErrorCode& error) {
+void Session::on_reset_at_once(const ErrorCode& error) {
     state_ = State::relaying;
     outcome_ = sniff::Outcome::connected;
     connected_ns_ = worker_.now_ns();
@@ -230,53 +161,46 @@ void Session::reset_at_once(const ErrorCode& error) {
     on_read_failed(Side::upstream, error);
 }
 
-void Session::attempt_failed(int error) {
-    upstream_.close();
-    if (!failed_attempts_) {
-        failed_attempts_ = std::make_unique<std::vector<sniff::ConnectAttempt>>();
-    }
-    const config::Address& configured = worker_.listener(listener_).upstream.addresses.front();
-    failed_attempts_->push_back(
-        {configured.is_unix() ? configured.text() : upstream_address_.text(), error});
-    connect_next();
-}
-
-void Session::give_up(sniff::Outcome outcome) {
-    state_ = State::giving_up;
+void Session::on_unreachable(sniff::Outcome outcome) {
     outcome_ = outcome;
-    const int error = failed_attempts_ ? failed_attempts_->back().error : 0;
     note_ending(
         Side::upstream, sniff::Operation::connect,
         outcome == sniff::Outcome::timed_out ? sniff::EndKind::timeout : sniff::EndKind::error,
-        error);
-    reset_client_once_it_spoke();
+        dialler_.last_error());
+    give_up_once_client_spoke();
+}
+
+void Session::count_attempt(sniff::Outcome result) noexcept {
+    stats().count_attempt(attempt_result(result));
 }
 
 // On loopback a refusal is faster than the client's first bytes; the record should still say what
-// the client speaks.
-void Session::reset_client_once_it_spoke() {
+// the client speaks, and an answer has to be in its language.
+void Session::give_up_once_client_spoke() {
     state_ = State::giving_up;
-    // What it has said already; reading anything ends the session.
+    // What it has said already; reading anything may end the session.
     if (bytes_[index(Side::client)] == 0) from_client_.proceed();
     if (state_ != State::giving_up) return;
-    if (bytes_[index(Side::client)] != 0 || from_client_.finished()) {
-        pass_reset();
+    if (has_heard_client()) {
+        give_up();
         return;
     }
     const TimeMs now = worker_.now_ms();
-    give_up_at_ms_ = now + worker_.config().sniff.settle.count();
+    give_up_at_ms_ = now + config().sniff.settle.count();
     schedule(now);
 }
 
-void Session::relay() {
-    state_ = State::relaying;
-    outcome_ = sniff::Outcome::connected;
-    connected_ns_ = worker_.now_ns();
-    worker_.stats(listener_).upstream_connect.observe(seconds(connected_ns_ - accepted_ns_));
-    const TimeMs now = worker_.now_ms();
-    conversation_.on_connected(age(now));
-    schedule(now);
-    from_client_.proceed();
+bool Session::has_heard_client() const noexcept {
+    if (policy() == config::Policy::reset) return true;
+    if (from_client_.finished() || from_client_.ended() || broken_[index(Side::client)])
+        return true;
+    if (bytes_[index(Side::client)] == 0) return false;
+    return policy() != config::Policy::answer ||
+           conversation_.protocol(Side::client) != sniff::Protocol::undecided;
+}
+
+void Session::give_up() {
+    if (!holding_ || !act(worker_.now_ms())) pass_reset();
 }
 
 // ---- what the pumps ask and tell
@@ -291,7 +215,7 @@ bool Session::holds_preface() const noexcept {
 
 bool Session::may_write(Side side) const noexcept {
     if (state_ != State::relaying) return false;
-    return side == Side::upstream || !holds_preface();
+    return side == Side::upstream ? !holding_ : !holds_preface();
 }
 
 bool Session::may_read(Side side) const noexcept {
@@ -299,24 +223,48 @@ bool Session::may_read(Side side) const noexcept {
 }
 
 bool Session::wants_more(Side side) const noexcept {
-    return side == Side::client && holds_preface();
+    if (side == Side::upstream) return holding_;
+    return holds_preface() || (holding_ && state_ == State::giving_up);
 }
 
 void Session::on_bytes(Side side, sniff::Bytes bytes) noexcept {
     bytes_[index(side)] += bytes.size();
-    ListenerStats& stats = worker_.stats(listener_);
-    stats.bytes[index(side)] += bytes.size();
+    ListenerStats& counts = stats();
+    counts.bytes[index(side)] += bytes.size();
     const TimeMs now = worker_.now_ms();
     last_activity_ms_ = now;
     if (side == Side::upstream && first_byte_ns_ == 0) {
         first_byte_ns_ = worker_.now_ns();
-        stats.upstream_first_byte.observe(seconds(first_byte_ns_ - connected_ns_));
+        counts.upstream_first_byte.observe(seconds(first_byte_ns_ - connected_ns_));
     }
+    if (holding_) keep(side, bytes);
     conversation_.on_bytes(side, bytes, age(now));
+}
+
+void Session::keep(Side side, sniff::Bytes bytes) noexcept {
+    if (side == Side::upstream) {
+        hold_begins();
+        return;
+    }
+    try {
+        if (!flight_.add(bytes, config().limits.first_flight_bytes)) {
+            stats().count_limit(Limit::first_flight_bytes);
+        }
+    } catch (const std::bad_alloc&) {
+        flight_.drop();
+    }
+}
+
+// Bounds the wait for the rest of what tells a protocol, and for the rest of the answer's head.
+void Session::hold_begins() noexcept {
+    const config::Sniff& sniff = config().sniff;
+    if (hold_until_ms_ != 0) return;
+    hold_until_ms_ = worker_.now_ms() + sniff.preface_hold.count() + sniff.settle.count();
 }
 
 void Session::on_eof(Side side) {
     const TimeMs now = worker_.now_ms();
+    if (holding_ && side == Side::upstream) hold_begins();
     // After a failed write Linux reports the reset as a clean EOF: the write consumed the socket's
     // error.
     const bool reset = broken_[index(side)];
@@ -337,8 +285,9 @@ void Session::on_read_error(Side side, const ErrorCode& error) {
 void Session::after_read() {
     const TimeMs now = worker_.now_ms();
     observe(now);
-    if (state_ == State::giving_up) {
-        pass_reset();
+    if (is_done()) return;
+    if (state_ == State::giving_up && has_heard_client()) {
+        give_up();
         return;
     }
     schedule(now);
@@ -376,7 +325,7 @@ void Session::on_read_failed(Side side, const ErrorCode&) {
         return;
     }
     if (bytes_[index(Side::client)] != 0) from_client_.stop();
-    reset_client_once_it_spoke();
+    give_up_once_client_spoke();
 }
 
 void Session::on_write_failed(Side side, const ErrorCode& error) {
@@ -393,6 +342,164 @@ void Session::on_write_failed(Side side, const ErrorCode& error) {
         answer.on_readable(true);
         answer.proceed();
     }
+}
+
+// ---- policies
+
+void Session::weigh(TimeMs now) {
+    if (state_ != State::relaying) return;
+    if (conversation_.ready_for_diagnosis()) {
+        if (!act(now)) release();
+    } else if (is_agreed() || (hold_until_ms_ != 0 && now >= hold_until_ms_)) {
+        release();
+    }
+}
+
+// What the upstream said so far is fit for the client, as far as a policy is concerned.
+bool Session::is_agreed() const noexcept {
+    const sniff::Protocol asked = conversation_.protocol(Side::client);
+    const sniff::Protocol answered = conversation_.protocol(Side::upstream);
+    const bool http2 =
+        answered == sniff::Protocol::http2 || answered == sniff::Protocol::http2_goaway;
+    if (answered == sniff::Protocol::undecided) return false;
+    if (conversation_.decided()) return conversation_.verdict() != sniff::Verdict::mismatch;
+    if (asked == sniff::Protocol::http2) return http2;
+    // A protocol in which the server speaks first; SETTINGS may still be wrong for the client.
+    return asked == sniff::Protocol::undecided && !http2 &&
+           listener().expect != sniff::Expect::grpc;
+}
+
+void Session::release() {
+    holding_ = false;
+    flight_.drop();
+    if (conversation_.protocol(Side::upstream) == sniff::Protocol::http2) dialler_.trust();
+    from_upstream_.proceed();
+}
+
+// False: the policy does not apply to what was seen.
+bool Session::act(TimeMs now) {
+    Incident incident = examine(age(now));
+    const bool attempt_left = reroutes_ < config().reroute.attempts;
+    const Action action =
+        decide({.policy = policy(),
+                .cause = incident.diagnosis.cause,
+                .outcome = outcome_,
+                .client = incident.evidence.client.protocol,
+                .upstream = incident.evidence.upstream.protocol,
+                .flight_whole = flight_.whole(),
+                .other_endpoint =
+                    attempt_left && (dialler_.has_other(now) || corrected_endpoint(incident))});
+    switch (action) {
+        case Action::answered:
+            answer(std::move(incident));
+            return true;
+        case Action::rerouted:
+            return reroute(std::move(incident));
+        case Action::reset:
+            reset_by_policy(std::move(incident));
+            return true;
+        case Action::forwarded:
+        case Action::closed:
+            break;
+    }
+    return false;
+}
+
+void Session::answer(Incident&& incident) {
+    const sniff::SideEvidence& asked = incident.evidence.client;
+    const Answering::Client client{
+        .http2 = asked.protocol == sniff::Protocol::http2,
+        .head_only = asked.http1_request && asked.http1_request->method == "HEAD",
+        .ended = from_client_.ended(),
+        .first_flight = flight_.bytes()};
+    AnswerText text =
+        answer_text(incident.evidence, incident.diagnosis, config().answer.show_addresses);
+    end_by_policy(incident);
+    report(std::move(incident), Action::answered);
+    if (conversation_.decided()) count_verdict();
+    from_upstream_.stop();
+    upstream_.close();
+    const TimeMs now = worker_.now_ms();
+    answering_ = std::make_unique<Answering>(client_, std::move(text), client, now,
+                                             config().answer.linger.count());
+    from_client_.stop();
+    flight_.drop();
+    holding_ = false;
+    state_ = State::answering;
+    go_on_answering(answering_->proceed(now));
+}
+
+void Session::go_on_answering(Answering::Step step) {
+    switch (step) {
+        case Answering::Step::over:
+            end();
+            return;
+        case Answering::Step::again:
+            worker_.tell_again(client_);
+            break;
+        case Answering::Step::wait:
+            break;
+    }
+    schedule(worker_.now_ms());
+}
+
+void Session::end_by_policy(Incident& incident) noexcept {
+    note_ending(std::nullopt, sniff::Operation::policy, sniff::EndKind::aborted, 0);
+    incident.evidence.ended_by = ending_;
+    incident.evidence.ended = true;
+}
+
+void Session::reset_by_policy(Incident&& incident) {
+    end_by_policy(incident);
+    report(std::move(incident), Action::reset);
+    holding_ = false;
+    pass_reset();
+}
+
+// The gRPC port beside the metrics port that was dialled, when the registry knows both.
+std::optional<Endpoint> Session::corrected_endpoint(const Incident& incident) const {
+    const sniff::RegistryFacts& known = incident.evidence.registry;
+    const bool wrong_port =
+        known.port_role == sniff::PortRole::metrics && known.grpc_port != 0 && !dialler_.is_unix();
+    if (!config().reroute.correct_port || corrected_ || !wrong_port || !dialler_.has_address()) {
+        return std::nullopt;
+    }
+    return with_port(dialler_.endpoint(), known.grpc_port);
+}
+
+// False: nothing was done, for want of memory.
+bool Session::reroute(Incident&& incident) {
+    const auto corrected = corrected_endpoint(incident);
+    const CandidatePtr target =
+        corrected ? dialler_.beside(*corrected) : dialler_.choose_other(worker_.now_ms());
+    if (!target || !from_client_.replay(flight_.bytes())) return false;
+    dialler_.eject(config().reroute.eject_s);
+    corrected_ = corrected_ || corrected;
+    ++reroutes_;
+    incident.rerouted_to = to_text(target->endpoint);
+    report(std::move(incident), Action::rerouted);
+    begin_again();
+    dialler_.dial(target);
+    return true;
+}
+
+// As after the accept, with the client's bytes in hand.
+void Session::begin_again() {
+    upstream_.close();
+    from_upstream_.restart();
+    broken_[index(Side::upstream)] = false;
+    finished_ = {};
+    diagnosed_ = false;
+    cause_ = sniff::Cause::fine;
+    ending_ = {};
+    outcome_ = sniff::Outcome::connecting;
+    state_ = State::connecting;
+    hold_until_ms_ = diagnose_at_ms_ = 0;
+    connected_ns_ = first_byte_ns_ = 0;
+    const sniff::Millis now = age(worker_.now_ms());
+    conversation_.restart();
+    conversation_.on_bytes(Side::client, flight_.bytes(), now);
+    if (from_client_.ended()) conversation_.on_end(Side::client, sniff::StreamEnd::fin, now);
 }
 
 // ---- ending
@@ -480,6 +587,8 @@ sniff::Protocol Session::upstream_protocol() const noexcept {
 }
 
 void Session::observe(TimeMs now) {
+    if (holding_) weigh(now);
+    if (is_done() || holding_ || state_ == State::answering) return;
     if (!counted_ && conversation_.decided()) count_verdict();
     if (diagnosed_ || !conversation_.ready_for_diagnosis() || awaits_ending(now)) return;
     diagnose(age(now));
@@ -490,18 +599,18 @@ void Session::observe(TimeMs now) {
 // answer may take to settle.
 bool Session::awaits_ending(TimeMs now) noexcept {
     if (ending_.kind != sniff::EndKind::none || bytes_[index(Side::upstream)] == 0) return false;
-    if (diagnose_at_ms_ == 0) diagnose_at_ms_ = now + worker_.config().sniff.settle.count();
+    if (diagnose_at_ms_ == 0) diagnose_at_ms_ = now + config().sniff.settle.count();
     return now < diagnose_at_ms_;
 }
 
 void Session::count_verdict() {
     if (counted_) return;
     counted_ = true;
-    ListenerStats& stats = worker_.stats(listener_);
+    ListenerStats& counts = stats();
     const sniff::Verdict verdict = conversation_.verdict();
-    stats.count_connection(conversation_.protocol(Side::client), upstream_protocol(), verdict);
+    counts.count_connection(conversation_.protocol(Side::client), upstream_protocol(), verdict);
     if (verdict != sniff::Verdict::undecided) {
-        stats.verdict.observe(seconds(worker_.now_ns() - accepted_ns_));
+        counts.verdict.observe(seconds(worker_.now_ns() - accepted_ns_));
     }
 }
 
@@ -513,28 +622,40 @@ bool Session::deserves_diagnosis_at_end() const noexcept {
             ending_.side != Side::client);
 }
 
-void Session::diagnose(sniff::Millis now) {
-    diagnosed_ = true;
+Incident Session::examine(sniff::Millis now) const {
     Incident incident;
     incident.evidence = evidence(now);
     incident.diagnosis = sniff::diagnose(incident.evidence);
+    incident.timing = timing();
+    return incident;
+}
+
+void Session::diagnose(sniff::Millis now) {
+    diagnosed_ = true;
+    Incident incident = examine(now);
+    if (incident.diagnosis.cause == sniff::Cause::fine) return;
+    const bool forwarded = incident.evidence.outcome == sniff::Outcome::connected;
+    incident.open = state_ == State::relaying && !incident.evidence.ended;
+    report(std::move(incident), forwarded ? Action::forwarded : Action::closed);
+}
+
+void Session::report(Incident&& incident, Action action) {
     const sniff::Evidence& seen = incident.evidence;
     const sniff::Diagnosis& diagnosis = incident.diagnosis;
-    if (diagnosis.cause == sniff::Cause::fine) return;
+    diagnosed_ = true;
     cause_ = diagnosis.cause;
-    ListenerStats& stats = worker_.stats(listener_);
-    stats.count_incident({diagnosis.cause, diagnosis.hop.position});
+    action_ = action;
+    ListenerStats& counts = stats();
+    counts.count_incident({diagnosis.cause, diagnosis.hop.position});
     if (sniff::is_mismatch(diagnosis.cause)) {
-        stats.count_mismatch(
+        counts.count_mismatch(
             {seen.client.protocol, seen.upstream.protocol, diagnosis.cause, diagnosis.hop.role});
     }
-    const bool forwarded = seen.outcome == sniff::Outcome::connected;
-    stats.count_policy_action(forwarded ? "observe/forwarded" : "observe/closed");
-    const bool open = state_ == State::relaying && !seen.ended;
-    incident.open = open;
-    incident.action = forwarded ? "forwarded" : "closed";
-    incident.timing = timing();
-    const uint64_t number = worker_.report(std::move(incident));
+    counts.count_policy_action(std::string(name(policy())) + "/" + std::string(name(action)));
+    incident.policy = name(policy());
+    incident.action = name(action);
+    const bool open = incident.open;
+    const uint64_t number = worker_.report(std::move(incident), config());
     if (open) open_incident_ = number;
 }
 
@@ -547,45 +668,37 @@ Timing Session::timing() const {
 }
 
 sniff::Evidence Session::evidence(sniff::Millis now) const {
-    const config::Listener& listener = worker_.listener(listener_);
     sniff::Evidence seen;
-    seen.listener = listener.name;
-    seen.direction = listener.direction;
-    seen.expect = listener.expect;
+    seen.listener = listener().name;
+    seen.direction = listener().direction;
+    seen.expect = listener().expect;
     seen.client_address = client_address_.text();
-    seen.requested = listener.upstream.text();
-    if (listener.upstream.addresses.front().is_unix()) {
-        seen.upstream_address = listener.upstream.text();
-    } else if (next_endpoint_ != 0) {
-        seen.upstream_address = upstream_address_.text();
-    }
-    seen.upstream_port = listener.upstream.addresses.front().port;
+    seen.requested = dialler_.requested();
+    seen.upstream_address = dialler_.address();
+    seen.upstream_port = dialler_.requested_port();
     conversation_.describe(seen);
     seen.upstream.protocol = upstream_protocol();
     seen.client.bytes = bytes_[index(Side::client)];
     seen.upstream.bytes = bytes_[index(Side::upstream)];
     seen.outcome = outcome_;
-    if (failed_attempts_) seen.attempts = *failed_attempts_;
-    if (resolve_error_) seen.resolve_error = *resolve_error_;
+    if (dialler_.failed_attempts() != nullptr) seen.attempts = *dialler_.failed_attempts();
+    if (dialler_.resolve_error() != nullptr) seen.resolve_error = *dialler_.resolve_error();
     seen.ended_by = ending_;
     seen.ended = ending_.kind != sniff::EndKind::none;
     if (connected_ns_ != 0) seen.connected_at = (connected_ns_ - accepted_ns_) / 1'000'000;
     seen.now = now;
-    seen.registry = worker_.registry_facts(listener_, seen.upstream_address);
+    seen.registry = setup_->registry_facts(listener_, seen.upstream_address, seen.requested);
     return seen;
 }
 
 ConnectionRow Session::row(TimeMs now) const {
-    static constexpr std::array<const char*, 5> state_names = {"connecting", "giving_up",
-                                                               "relaying", "resetting", "done"};
-    const config::Listener& listener = worker_.listener(listener_);
+    static constexpr std::array<const char*, 6> state_names = {
+        "connecting", "giving_up", "relaying", "answering", "resetting", "done"};
     ConnectionRow row;
     row.id = id_;
-    row.listener = listener_;
+    row.listener = slot();
     row.client_address = client_address_.text();
-    row.upstream_address = listener.upstream.addresses.front().is_unix() || next_endpoint_ == 0
-                               ? listener.upstream.text()
-                               : upstream_address_.text();
+    row.upstream_address = dialler_.has_address() ? dialler_.address() : dialler_.requested();
     row.client = conversation_.protocol(Side::client);
     row.upstream = upstream_protocol();
     row.verdict = conversation_.verdict();
@@ -594,7 +707,34 @@ ConnectionRow Session::row(TimeMs now) const {
         finished_[0] || finished_[1] ? "half_closed" : state_names[static_cast<size_t>(state_)];
     row.bytes = bytes_;
     row.age_ms = age(now);
+    row.ended_by = ending_;
+    if (cause_ != sniff::Cause::fine) {
+        row.policy = name(policy());
+        row.action = name(action_);
+    }
     return row;
+}
+
+EndedConnection Session::ended() const noexcept {
+    EndedConnection ended{.id = id_,
+                          .listener = slot(),
+                          .ended_at_ms = worker_.now_ms(),
+                          .age_ms = age(worker_.now_ms()),
+                          .bytes = bytes_,
+                          .client_address = client_address_,
+                          .upstream_address = dialler_.peer(),
+                          .ended_by = ending_,
+                          .client = conversation_.protocol(Side::client),
+                          .upstream = upstream_protocol(),
+                          .verdict = conversation_.verdict(),
+                          .cause = cause_,
+                          .reached = dialler_.has_address(),
+                          .policy = {},
+                          .action = {}};
+    if (cause_ == sniff::Cause::fine) return ended;
+    ended.policy = name(policy());
+    ended.action = name(action_);
+    return ended;
 }
 
 // ---- deadlines
@@ -602,19 +742,19 @@ ConnectionRow Session::row(TimeMs now) const {
 void Session::keep_alive() noexcept {
     if (state_ != State::relaying) return;
     kept_alive_ = true;
-    if (worker_.listener(listener_).upstream.addresses.front().is_unix()) return;
+    if (dialler_.is_unix()) return;
     // Without it a peer that vanished is noticed later, nothing else.
     static_cast<void>(set_keepalive(upstream_.fd()));
 }
 
 TimeMs Session::next_due(TimeMs now) const noexcept {
-    const config::Timeouts& timeouts = worker_.config().timeouts;
+    const config::Timeouts& timeouts = config().timeouts;
     TimeMs due = never;
     if (const auto wanted = conversation_.deadline()) due = accepted_ms_ + *wanted;
     if (!diagnosed_ && diagnose_at_ms_ != 0) due = std::min(due, diagnose_at_ms_);
     switch (state_) {
         case State::connecting:
-            due = std::min(due, attempt_until_ms_);
+            due = std::min(due, dialler_.due());
             break;
         case State::giving_up:
             due = std::min(due, give_up_at_ms_);
@@ -628,14 +768,17 @@ TimeMs Session::next_due(TimeMs now) const noexcept {
                 due = std::min(due, last_activity_ms_ + timeouts.half_closed.count());
             }
             break;
+        case State::answering:
+            return answering_->due();
         case State::resetting:
             due = std::min(due, now + Deadlines::tick_ms);
             break;
         case State::done:
             return never;
     }
+    if (holding_ && hold_until_ms_ != 0) due = std::min(due, hold_until_ms_);
     if (holds_preface()) {
-        due = std::min(due, last_activity_ms_ + worker_.config().sniff.preface_hold.count());
+        due = std::min(due, last_activity_ms_ + config().sniff.preface_hold.count());
     }
     return due;
 }
@@ -645,30 +788,34 @@ void Session::schedule(TimeMs now) noexcept {
     if (due != never) worker_.set_deadline(*this, due);
 }
 
+void Session::reschedule() noexcept {
+    schedule(worker_.now_ms());
+}
+
 void Session::on_deadline(TimeMs now) {
     if (is_done()) return;
     worker_.read_clock();
-    const config::Timeouts& timeouts = worker_.config().timeouts;
+    if (state_ == State::answering) {
+        go_on_answering(answering_->on_deadline(now));
+        return;
+    }
+    const config::Timeouts& timeouts = config().timeouts;
     if (const auto wanted = conversation_.deadline(); wanted && age(now) >= *wanted) {
         conversation_.on_time(age(now));
     }
     observe(now);
-    if (holds_preface() && now >= last_activity_ms_ + worker_.config().sniff.preface_hold.count()) {
+    if (is_done()) return;
+    if (holds_preface() && now >= last_activity_ms_ + config().sniff.preface_hold.count()) {
         hold_over_ = true;
         from_client_.proceed();
     }
     const TimeMs idle_ms = now - last_activity_ms_;
     const bool half_closed = finished_[0] || finished_[1];
     if (!kept_alive_ && now >= accepted_ms_ + keepalive_after_ms) keep_alive();
-    if (state_ == State::connecting && now >= attempt_until_ms_) {
-        if (upstream_.is_open()) {
-            attempt_failed(ETIMEDOUT);
-        } else {
-            resolve_error_ = std::make_unique<std::string>("no answer in time");
-            give_up(sniff::Outcome::dns_failure);
-        }
+    if (state_ == State::connecting) {
+        dialler_.on_deadline(now);
     } else if (state_ == State::giving_up && now >= give_up_at_ms_) {
-        pass_reset();
+        give_up();
     } else if (state_ == State::resetting) {
         pass_reset();
     } else if (state_ == State::relaying &&

@@ -7,26 +7,21 @@
 
 namespace telltale::proxy {
 
-Worker::Worker(size_t number, size_t workers, const Shared& shared)
+Worker::Worker(size_t number, const Shared& shared, const GenerationPtr& generation)
     : number_(number),
       shared_(shared),
-      buffers_(shared.config.limits.buffered_bytes / workers),
-      known_upstreams_(shared.config.listeners.size()),
-      stats_(shared.config.listeners.size()),
-      outbox_(shared.sink, ticker_),
-      chains_(shared.config.listeners.size()) {
+      buffers_(generation->config.limits.buffered_bytes / shared.workers),
+      outbox_(shared.sink, ticker_) {
     read_clock();
-    for (const config::Listener& listener : shared.config.listeners) {
-        routes_.push_back(std::make_unique<Route>(
-            shared.names, [this](Reactor::Task task) { reactor_.post(std::move(task)); },
-            routes_.size(), listener.upstream.addresses.front(), shared.own, chains_));
-    }
+    setup_ = make_setup(generation);
 }
 
 Worker::~Worker() {
     join();
     while (!sessions_.empty()) sessions_.front().abort();
     ended_.clear();
+    older_.clear();
+    setup_.reset();
 }
 
 void Worker::run() {
@@ -46,42 +41,73 @@ void Worker::join() {
     thread_.join();
 }
 
-void Worker::hand_over(size_t listener, UniqueFd fd, const PeerAddress& peer) {
+void Worker::hand_over(const Destination& to, UniqueFd fd, const PeerAddress& peer) {
     load_.fetch_add(1, std::memory_order_relaxed);
     if (reactor_.is_own_thread()) {
-        adopt(listener, std::move(fd), peer);
+        adopt(to, std::move(fd), peer);
         return;
     }
     auto held = std::make_shared<UniqueFd>(std::move(fd));
-    reactor_.post([this, listener, held, peer] {
+    reactor_.post([this, to, held, peer] {
         read_clock();
-        adopt(listener, std::move(*held), peer);
+        adopt(to, std::move(*held), peer);
     });
 }
 
-void Worker::adopt(size_t listener, UniqueFd fd, const PeerAddress& peer) {
+void Worker::adopt(const Destination& to, UniqueFd fd, const PeerAddress& peer) {
+    const SetupPtr setup = setup_of(to.generation);
+    ListenerStats& counts = stats_[setup->slot(to.listener)];
+    ++counts.active;
+    ++counts.accepted;
     boost::intrusive_ptr<Session> session(
-        new Session(*this, listener, next_id_++, std::move(fd), peer));
+        new Session(*this, setup, to.listener, next_id_++, std::move(fd), peer));
     sessions_.push_back(*session);
-    ++stats_[listener].active;
-    ++stats_[listener].accepted;
     Session& started = *session.detach();  // the list's
     started.start();
 }
 
-const sniff::RegistryFacts& Worker::registry_facts(size_t listener, const std::string& address) {
-    KnownUpstream& known = known_upstreams_[listener];
-    if (!known.facts || known.address != address) {
-        known.address = address;
-        known.facts = shared_.registry.look_up(address, this->listener(listener).upstream.text());
+// ---- generations
+
+void Worker::use(const GenerationPtr& generation) {
+    reactor_.post([this, generation] {
+        read_clock();
+        static_cast<void>(setup_of(generation));
+    });
+}
+
+SetupPtr Worker::make_setup(const GenerationPtr& generation) {
+    for (const size_t slot : generation->slots) {
+        if (stats_.size() <= slot) stats_.resize(slot + 1);
     }
-    return *known.facts;
+    buffers_.set_limit(generation->config.limits.buffered_bytes / shared_.workers);
+    return {new Setup(
+        generation, shared_.names, [this](Reactor::Task task) { reactor_.post(std::move(task)); },
+        setup_.get())};
+}
+
+// A connection may still come in for a generation that is no longer the newest: its listener was
+// emptied while the next one was on its way.
+SetupPtr Worker::setup_of(const GenerationPtr& generation) {
+    if (setup_->generation() == generation) return setup_;
+    for (const SetupPtr& older : older_) {
+        if (older->generation() == generation) return older;
+    }
+    if (generation->number < setup_->generation()->number) {
+        older_.push_back(make_setup(generation));
+        return older_.back();
+    }
+    SetupPtr next = make_setup(generation);
+    older_.push_back(std::exchange(setup_, next));
+    std::erase_if(older_, [](const SetupPtr& older) { return older->use_count() == 1; });
+    return next;
 }
 
 void Worker::remove(Session& session) noexcept {
     ticker_.drop(session);
-    --stats_[session.listener_index()].active;
+    ended_ring_.push(session.ended());
+    --stats_[session.slot()].active;
     load_.fetch_sub(1, std::memory_order_relaxed);
+    if (shared_.client_left) shared_.client_left(session.client_address());
     sessions_.erase(sessions_.iterator_to(session));
     ended_.emplace_back(&session, false);
 }
@@ -93,13 +119,13 @@ void Worker::abort_all() {
     });
 }
 
-uint64_t Worker::report(Incident&& incident) {
-    const config::Node& node = shared_.config.node;
+uint64_t Worker::report(Incident&& incident, const config::Config& config) {
+    const config::Node& node = config.node;
     incident.id = incident_id(++incidents_);
     incident.at = std::chrono::system_clock::now();
     incident.node = node.namespace_.empty() ? node.name : node.namespace_ + "/" + node.name;
     incident.runbook =
-        shared_.config.runbook_url + "#" + std::string(sniff::name(incident.diagnosis.cause));
+        config.runbook_url + "#" + std::string(sniff::name(incident.diagnosis.cause));
     outbox_.push(std::move(incident), now_ms_);
     return incidents_;
 }
@@ -126,7 +152,17 @@ void Worker::snapshot(size_t connections_max, std::function<void(WorkerSnapshot)
 
 WorkerSnapshot Worker::take_snapshot(size_t connections_max) const {
     WorkerSnapshot snapshot;
-    snapshot.listeners = stats_;
+    snapshot.listeners.assign(stats_.begin(), stats_.end());
+    const config::Config& config = setup_->config();
+    for (size_t index = 0; index < config.listeners.size(); ++index) {
+        snapshot.listeners[setup_->slot(index)].endpoints_ejected =
+            static_cast<int64_t>(setup_->route(index).ejected(now_ms_));
+    }
+    if (!snapshot.listeners.empty()) {
+        snapshot.listeners[0].limits_reached[static_cast<size_t>(Limit::buffered_bytes)] +=
+            buffers_.small_lent();
+    }
+    if (connections_max != 0) snapshot.ended = ended_ring_.rows(now_ms_);
     const TimeMs now = now_ms_;
     for (const Session& session : sessions_) {
         if (snapshot.connections.size() == connections_max) break;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "sniff/attribution.h"
 #include "sniff/extent.h"
 #include "sniff/http1.h"
 #include "sniff/http2.h"
@@ -27,7 +28,8 @@ constexpr uint16_t tls_1_3 = 0x0304;
 
 enum class Stage : uint8_t {
     sniffing,   // the pair is open
-    settling,   // a mismatch: the rest of the answer may come
+    heading,    // both speak HTTP/1: the head of the answer is open
+    settling,   // there is something to diagnose: the rest of the answer may come
     answering,  // both speak HTTP/2: the first answer is open
     relaying,   // it was fine: only frame headers matter
     finished,   // nothing is looked at any more
@@ -128,6 +130,7 @@ struct Conversation::State {
     void enter(Layer layer, const Http1Request& request, size_t answer_head);
     bool judge_ending();
     bool settle();
+    bool judge_head();
     bool judge_answer();
     void note_empty_end() noexcept;
     void note_spoken();
@@ -217,6 +220,8 @@ bool Conversation::State::step() {
         case Stage::sniffing:
             return tell_client() || upstream.look() || pair() || client.replay() ||
                    upstream.replay();
+        case Stage::heading:
+            return judge_head();
         case Stage::settling:
             return settle() || client.replay() || upstream.replay();
         case Stage::answering:
@@ -318,7 +323,9 @@ bool Conversation::State::pair_http1() {
         return pair_tunnel(request);
     }
     if (expect != Expect::grpc && request_kind == RequestKind::plain) {
-        return conclude(Verdict::match);
+        latch(Verdict::match);
+        stage = Stage::heading;
+        return true;
     }
     if (expect == Expect::grpc && is_grpc_web(request.content_type)) return pair_grpc_web();
     mismatch();
@@ -333,7 +340,12 @@ bool Conversation::State::pair_grpc_web() {
     const Http1Response response =
         parse_http1_response(answer.first(head > 0 ? head : answer.size()));
     if (is_grpc_web(response.content_type)) return conclude(Verdict::match);
-    mismatch();
+    if (!attributed_cause(response.telltale_cause)) {
+        mismatch();
+        return true;
+    }
+    latch(Verdict::match);
+    stage = Stage::settling;
     return true;
 }
 
@@ -459,7 +471,21 @@ bool Conversation::State::settle() {
     return true;
 }
 
-// ---- the first answer of an HTTP/2 pair
+// ---- the first answer of a pair that matches
+
+// A Telltale further in may have written it, and says so in its head.
+bool Conversation::State::judge_head() {
+    const Bytes answer = upstream.kept().subspan(http1_interim_size(upstream.kept()));
+    const size_t head = http1_head_size(answer);
+    const bool timed_out = now >= *verdict_at + limits.settle_ms;
+    if (head == 0 && upstream.may_grow() && !over && !timed_out) return false;
+    if (!attributed_cause(http1_field(answer.first(head), "x-telltale-cause"))) {
+        finish();
+        return true;
+    }
+    stage = Stage::settling;
+    return true;
+}
 
 bool Conversation::State::asks_grpc() const {
     if (expect == Expect::grpc || upgrade_asked_grpc) return true;
@@ -478,6 +504,11 @@ bool Conversation::State::judge_answer() {
     if (answer == nullptr && !walker.headers_failed() && walker.sane()) {
         if (now >= *pair_at + limits.http2_settle_ms) latch(Verdict::match);
         return false;
+    }
+    if (answer != nullptr && attributed_cause(answer->telltale_cause)) {
+        latch(Verdict::match);
+        report();
+        return true;
     }
     if (answer != nullptr && asks_grpc() && !is_grpc(*answer)) {
         latch(Verdict::mismatch);
@@ -502,7 +533,7 @@ std::optional<Millis> Conversation::State::silence_since() const {
 }
 
 std::optional<Millis> Conversation::State::due() const {
-    if (stage == Stage::settling) return *verdict_at + limits.settle_ms;
+    if (stage == Stage::heading || stage == Stage::settling) return *verdict_at + limits.settle_ms;
     if (stage == Stage::answering && !verdict_at) return *pair_at + limits.http2_settle_ms;
     if (waits_for_request()) return *pair_at + limits.settle_ms;
     // A server of HTTP/1 may think as long as it likes before it answers, a proxy may dial as long.
@@ -605,6 +636,11 @@ Conversation::Conversation(Expect expect, const ConversationLimits& limits) noex
     : state_(new (std::nothrow) State(expect, limits)) {}
 
 Conversation::~Conversation() = default;
+
+void Conversation::restart() noexcept {
+    if (!state_) return;
+    state_.reset(new (std::nothrow) State(state_->expect, state_->limits));
+}
 
 void Conversation::on_connected(Millis now) noexcept {
     if (!state_ || state_->connected_at) return;

@@ -39,6 +39,8 @@ class Conversation final {
     Conversation(const Conversation&) = delete;
     Conversation& operator=(const Conversation&) = delete;
 
+    // Forgets everything: another upstream is dialled for the same client, whose bytes come again.
+    void restart() noexcept;
     // The upstream leg is up; before this, silence means nothing.
     void on_connected(Millis now) noexcept;
     // A view of the next bytes of one side, in order; any split gives the same answers.
@@ -56,7 +58,7 @@ class Conversation final {
     [[nodiscard]] std::optional<Millis> verdict_at() const noexcept;
     [[nodiscard]] Protocol protocol(Side side) const noexcept;
     // A reason to call diagnose() is there and settled: a mismatch, a first answer that is not
-    // gRPC, silence, an answer that ended before it began. Stays true; the session diagnoses once.
+    // gRPC, one that another Telltale gave (a match), silence, an answer that ended before it began. Stays true; the session diagnoses once.
     // diagnose() may still say `fine`.
     [[nodiscard]] bool ready_for_diagnosis() const noexcept;
     // When on_time() must be called; nullopt: nothing is waited for.

@@ -6,6 +6,7 @@
 #include "sniff/hop.h"
 #include "sniff/rules.h"
 #include "sniff/sentences.h"
+#include "sniff/words.h"
 
 namespace telltale::sniff {
 namespace {
@@ -72,14 +73,21 @@ Diagnosis diagnose(const Evidence& evidence) {
     const Fingerprint software = fingerprint(evidence.upstream);
     const FactSet facts = find_facts(evidence, software);
     const Rule& rule = first_match(facts);
-    const Findings findings{.e = evidence, .facts = facts, .software = software};
-    Sentences sentences = write_sentences(rule.cause, findings);
-    return {.cause = rule.cause,
+    const Findings findings{.e = evidence,
+                            .facts = facts,
+                            .software = software,
+                            .attribution = find_attribution(evidence)};
+    const bool attributed = rule.need.has(Fact::attributed);
+    const Cause cause = attributed ? findings.attribution->cause : rule.cause;
+    Sentences sentences =
+        attributed ? attributed_sentences(findings) : write_sentences(cause, findings);
+    return {.cause = cause,
             .confidence = rule.confidence,
             .hop = name_hop(rule, findings),
             .explanation = cut_text(std::move(sentences.explanation), sentence_bytes_max),
             .fix = cut_text(std::move(sentences.fix), sentence_bytes_max),
-            .envoy_flag = envoy_flag_of(rule, facts)};
+            .envoy_flag = attributed ? std::string_view() : envoy_flag_of(rule, facts),
+            .attributed_by = attributed ? upstream_words(evidence) : std::string()};
 }
 
 }  // namespace telltale::sniff

@@ -31,6 +31,9 @@ struct Diagnosis {
     std::string fix;          // what to change, naming the concrete thing
     std::string_view
         envoy_flag;  // the Envoy response flag people grep for: UPE, DPE, UF, UC, UT, DF, UH or ""
+    // Where another Telltale stands that named this cause, which is then none of this one's
+    // findings and no mismatch of its own; "" otherwise.
+    std::string attributed_by;
 };
 
 [[nodiscard]] Diagnosis diagnose(const Evidence& evidence);

@@ -36,6 +36,7 @@ struct Http1Response {    // RFC 9112 §4
     std::vector<std::pair<std::string, std::string>>
         headers;       // in wire order, at most 32, names as sent
     std::string body;  // the first 512 bytes seen
+    std::string telltale_cause, telltale_hop;  // of a Telltale that answered itself
     bool head_complete = false;
 };
 
@@ -48,6 +49,7 @@ struct Http2Headers {  // the first header block that a side sent, by nghttp2's 
     int status = -1;   // -1: no :status; nginx really sends 000
     std::string method, path, content_type, user_agent, server, via, grpc_status, grpc_message;
     std::vector<std::string> forwarded;
+    std::string telltale_cause, telltale_hop;  // of a Telltale that answered itself
     bool end_stream = false;
 };
 

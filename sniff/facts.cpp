@@ -1,5 +1,6 @@
 #include "sniff/facts.h"
 
+#include "sniff/attribution.h"
 #include "sniff/words.h"
 
 #include <algorithm>
@@ -311,6 +312,17 @@ void find_http2_answer(const Evidence& e, FactSet& f) {
                                     upstream.bytes <= bytes_without_answer_max);
 }
 
+// An inner Telltale's client is whoever dialled it: a proxy on the way, or this one's own client.
+void find_attributed(const Evidence& e, FactSet& f) {
+    const auto attribution = find_attribution(e);
+    if (!attribution) return;
+    f.set(Fact::attributed, true);
+    const bool to_client = attribution->hop ? attribution->hop->position <= HopPosition::client_leg
+                                            : attribution->cause >= Cause::metrics_scraper &&
+                                                  attribution->cause <= Cause::tls_client;
+    f.set(Fact::attributed_to_client, to_client && e.client.protocol == Protocol::http1);
+}
+
 void find_registry(const Evidence& e, FactSet& f) {
     // The registry knows the dialled address; in a tunnel that is the forward proxy.
     if (f.has(Fact::inside_tunnel)) return;
@@ -333,6 +345,7 @@ FactSet find_facts(const Evidence& evidence, const Fingerprint& upstream_softwar
     find_http1_answer(evidence, upstream_software, facts);
     find_tls_answer(evidence, facts);
     find_http2_answer(evidence, facts);
+    find_attributed(evidence, facts);
     find_registry(evidence, facts);
     facts.set(Fact::client_out_of_place,
               facts.has(Fact::client_http1) && !facts.has(Fact::request_connect) &&

@@ -76,7 +76,9 @@ enum class Fact : uint8_t {
     goaway_http11,      // HTTP_1_1_REQUIRED
     goaway_error,       // another error code
     goaway_first,       // a graceful GOAWAY in place of SETTINGS
-    unanswered_end,     // HTTP/2, a request was sent, the upstream ended before any HEADERS
+    attributed,         // a Telltale further in answered, and its answer names the cause
+    attributed_to_client,  // and blames the client for what it is seen to do on this leg, too
+    unanswered_end,        // HTTP/2, a request was sent, the upstream ended before any HEADERS
     // what the registry knows
     registry_metrics,
     registry_other_service,

@@ -184,11 +184,29 @@ void name_proxy(Hop& hop, const Findings& f) {
     add(hop, way_reason(f.e));
 }
 
+// The hop that another Telltale named; it stands further in, so what this one knows of the way is
+// only how to get there.
+void name_told(Hop& hop, const Findings& f) {
+    const ToldHop told = f.attribution->hop.value_or(ToldHop{});
+    hop.address = told.address.empty() ? upstream_words(f.e) : shown(told.address);
+    hop.name = told.name.empty() ? hop.address : shown(told.name);
+    hop.role = told.role;
+    add(hop, answer_reason(f.e));
+}
+
 }  // namespace
 
 Hop name_hop(const Rule& rule, const Findings& findings) {
     Hop hop;
     hop.position = rule.position;
+    if (rule.need.has(Fact::attributed)) {
+        add(hop, "a Telltale behind " + upstream_words(findings.e) +
+                     " attributed this: " + attribution_words(*findings.attribution));
+        if (rule.position == HopPosition::upstream) {
+            name_told(hop, findings);
+            return hop;
+        }
+    }
     switch (rule.position) {
         case HopPosition::client:
         case HopPosition::client_leg:

@@ -224,6 +224,8 @@ Http1Response parse_one_response(const Head& head) {
         if (field == "location") keep_first(response.location, value);
         if (field == "content-length") keep_first(response.content_length, value);
         if (field == "connection") keep_first(response.connection, value);
+        if (field == "x-telltale-cause") keep_first(response.telltale_cause, value);
+        if (field == "x-telltale-hop") keep_first(response.telltale_hop, value);
     }
     return response;
 }

@@ -169,6 +169,8 @@ class FirstHeaders final {
         if (name == "via") headers_.via = value;
         if (name == "grpc-status") headers_.grpc_status = value;
         if (name == "grpc-message") headers_.grpc_message = value;
+        if (name == "x-telltale-cause") headers_.telltale_cause = value;
+        if (name == "x-telltale-hop") headers_.telltale_hop = value;
         if (name.size() <= header_text_max) add_forwarded(headers_.forwarded, name);
     }
 

@@ -34,6 +34,12 @@ constexpr auto table = std::to_array<Rule>({
     {"connect_drained", {not_connected, cut_by_drain}, {}, Cause::proxy_shutdown, certain, proxy},
     {"connect_open", {not_connected}, {ended}, Cause::fine, certain, upstream_leg},
 
+    // ---- another Telltale stands nearer to the fault. Its cause is only known at run time:
+    // diagnose() puts it in the place of the one in these rows.
+    {"attributed_to_client", {attributed, attributed_to_client}, {},
+     Cause::unexplained, likely, client},
+    {"attributed", {attributed}, {}, Cause::unexplained, likely, upstream},
+
     // ---- both sides agree, or nothing can be said yet: no incident
     {"fine_upgrade", {opaque_upgrade}, troubled, Cause::fine, certain, upstream},
     {"fine_http2", {client_http2, upstream_http2},

@@ -11,6 +11,8 @@
 
 namespace telltale::sniff {
 
+// Rows that need Fact::attributed hand on the cause that another Telltale named; theirs stands for
+// any.
 struct Rule {
     std::string_view id;
     FactSet need;

@@ -3,8 +3,10 @@
 // One writer per cause; `fine` has none.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "sniff/attribution.h"
 #include "sniff/cause.h"
 #include "sniff/evidence.h"
 #include "sniff/facts.h"
@@ -22,6 +24,7 @@ struct Findings {
     const Evidence& e;
     const FactSet& facts;
     const Fingerprint& software;
+    std::optional<Attribution> attribution;  // there with Fact::attributed
 };
 
 [[nodiscard]] Sentences write_sentences(Cause cause, const Findings& findings);
@@ -37,6 +40,8 @@ struct Findings {
 [[nodiscard]] Sentences http2_not_grpc_sentences(const Findings& f);
 [[nodiscard]] Sentences other_protocol_sentences(const Findings& f);
 [[nodiscard]] Sentences stale_endpoint_sentences(const Findings& f);
+// Of any cause that another Telltale named.
+[[nodiscard]] Sentences attributed_sentences(const Findings& f);
 
 // sentences_way.cpp: the upstream did not speak, or Telltale ended it.
 [[nodiscard]] Sentences refused_sentences(const Findings& f);
@@ -58,6 +63,8 @@ struct Findings {
 [[nodiscard]] Sentences tls_client_sentences(const Findings& f);
 [[nodiscard]] Sentences unexplained_sentences(const Findings& f);
 
+// "metrics_port at upstream group-rpc-service (10.244.2.9:12260)"
+[[nodiscard]] std::string attribution_words(const Attribution& attribution);
 // "nginx 1.22.1"; empty when the software is not known.
 [[nodiscard]] std::string software_words(const Fingerprint& software);
 // "group-rpc-service on port 10260" when the registry knows where its gRPC is; empty otherwise.

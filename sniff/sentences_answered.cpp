@@ -321,4 +321,46 @@ Sentences stale_endpoint_sentences(const Findings& f) {
             dial + "."};
 }
 
+namespace {
+
+constexpr size_t told_bytes_max = 240;
+
+// Where the other one cut a text stands the only character of ours that is not ASCII.
+std::string quoted_sentence(const std::string& sentence) {
+    constexpr std::string_view escaped_mark = "\\xe2\\x80\\xa6";
+    std::string quoted = quote_wire(sentence, told_bytes_max);
+    for (size_t at = 0; (at = quoted.find(escaped_mark, at)) != std::string::npos;) {
+        quoted.replace(at, escaped_mark.size(), "…");
+    }
+    return quoted;
+}
+
+}  // namespace
+
+std::string attribution_words(const Attribution& attribution) {
+    std::string words(name(attribution.cause));
+    if (!attribution.hop) return words;
+    const ToldHop& hop = *attribution.hop;
+    words += " at " + std::string(name(hop.position));
+    const std::string& called = hop.name.empty() ? hop.address : hop.name;
+    if (!called.empty()) words += " " + shown(called);
+    if (!hop.name.empty() && !hop.address.empty()) words += " (" + shown(hop.address) + ")";
+    return words;
+}
+
+Sentences attributed_sentences(const Findings& f) {
+    const std::string up = upstream_words(f.e);
+    const std::string what = up +
+                             " is, or leads to, another Telltale, which already attributed this: " +
+                             attribution_words(*f.attribution);
+    const std::string record = "the incident that the Telltale behind " + up + " recorded";
+    if (f.attribution->sentence.empty()) {
+        return {what + ".", "Read " + record +
+                                " at this time: it stands next to the fault and says "
+                                "what to change."};
+    }
+    return {what + "; it told the client " + quoted_sentence(f.attribution->sentence) + ".",
+            "Do what it says; " + record + " at this time has the evidence."};
+}
+
 }  // namespace telltale::sniff

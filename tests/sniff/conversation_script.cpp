@@ -28,6 +28,7 @@ void say_http1(std::ostream& out, const SideEvidence& side) {
     }
     if (const auto& head = side.http1_response) {
         out << "answer " << head->version << ' ' << head->status << " server=" << head->server
+            << " told=" << head->telltale_cause << ' ' << head->telltale_hop
             << " fields=" << head->headers.size() << " complete=" << head->head_complete
             << " body=" << head->body << '\n';
     }
@@ -39,6 +40,7 @@ void say_http2(std::ostream& out, const SideEvidence& side) {
     if (const auto& head = side.first_headers) {
         out << "headers " << head->status << " type=" << head->content_type
             << " path=" << head->path << " grpc-status=" << head->grpc_status
+            << " told=" << head->telltale_cause << ' ' << head->telltale_hop
             << " end=" << head->end_stream << '\n';
     }
     if (side.goaway)

@@ -91,6 +91,38 @@ TEST(ConversationHttp2, is_a_mismatch_when_a_grpc_call_gets_an_error_page) {
     }
 }
 
+// A Telltale further in has found the fault already.
+TEST(ConversationHttp2, reports_an_answer_that_another_telltale_gave_and_stays_a_match) {
+    const Fields trailers_only = {{":status", "200"},
+                                  {"content-type", "application/grpc"},
+                                  {"grpc-status", "14"},
+                                  {"x-telltale-cause", "metrics_port"},
+                                  {"x-telltale-hop", "upstream;name=\"a\""}};
+    Player player(Expect::grpc);
+    player.play({connected(), client(client_start() + grpc_request()),
+                 upstream(settings_frame() + headers_frame(trailers_only))});
+    expect_state(player, Verdict::match, true, true);
+    const Evidence evidence = player.evidence();
+    ASSERT_TRUE(evidence.upstream.first_headers);
+    EXPECT_EQ(evidence.upstream.first_headers->telltale_cause, "metrics_port");
+    EXPECT_EQ(evidence.upstream.first_headers->telltale_hop, "upstream;name=\"a\"");
+
+    // The answer to a request that is no gRPC, where gRPC is expected, is not blamed either.
+    Player text(Expect::grpc);
+    text.play({connected(), client(client_start() + grpc_request()),
+               upstream(settings_frame() + headers_frame({{":status", "502"},
+                                                          {"content-type", "text/plain"},
+                                                          {"x-telltale-cause", "refused"}}))});
+    expect_state(text, Verdict::match, true, true);
+
+    Player unknown(Expect::grpc);
+    unknown.play({connected(), client(client_start() + grpc_request()),
+                  upstream(settings_frame() + headers_frame({{":status", "200"},
+                                                             {"content-type", "application/grpc"},
+                                                             {"x-telltale-cause", "magic"}}))});
+    expect_healthy(unknown);
+}
+
 TEST(ConversationHttp2, reports_an_error_page_that_comes_after_the_verdict) {
     Player player(Expect::grpc);
     player.play({connected(), client(client_start() + grpc_request()), upstream(settings_frame())});
@@ -476,6 +508,65 @@ TEST(ConversationHttp1, matches_http1_where_anything_may_speak) {
             expect_healthy(player);
         }
     }
+}
+
+namespace {
+
+constexpr std::string_view told_answer =
+    "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 9\r\nX-Telltale-Cause: refused\r\n"
+    "x-telltale-hop: upstream\r\n\r\nNothing.\n";
+
+}  // namespace
+
+TEST(ConversationHttp1, reports_an_answer_that_another_telltale_gave_and_stays_a_match) {
+    Player player(Expect::any);
+    player.play({connected(), client(get()), upstream(std::string(told_answer))});
+    expect_state(player, Verdict::match, true, true);
+    const Evidence evidence = player.evidence();
+    ASSERT_TRUE(evidence.upstream.http1_response);
+    EXPECT_EQ(evidence.upstream.http1_response->telltale_cause, "refused");
+    EXPECT_EQ(evidence.upstream.http1_response->telltale_hop, "upstream");
+    EXPECT_EQ(evidence.upstream.http1_response->body, "Nothing.\n");
+    EXPECT_EQ(evidence.client.http1_request->target, "/healthz");
+    EXPECT_EQ(player->deadline(), std::nullopt);
+}
+
+TEST(ConversationHttp1, reports_such_an_answer_to_grpc_web_too) {
+    Player player(Expect::grpc);
+    player.play({connected(), client(get("Content-Type: application/grpc-web\r\n")),
+                 upstream(std::string(told_answer))});
+    expect_state(player, Verdict::match, true, true);
+}
+
+TEST(ConversationHttp1, passes_over_interim_answers_before_such_an_answer) {
+    Player player(Expect::any);
+    player.play({connected(), client(get()), upstream("HTTP/1.1 100 Continue\r\n\r\n")});
+    expect_healthy(player);
+    player.play(upstream(std::string(told_answer)));
+    expect_state(player, Verdict::match, true, true);
+}
+
+TEST(ConversationHttp1,
+     is_a_match_before_the_head_is_whole_and_waits_for_it_no_longer_than_to_settle) {
+    Player player(Expect::any);
+    player.play({connected(), client(get()), upstream("HTTP/1.1 200 OK\r\n")});
+    expect_healthy(player);
+    EXPECT_EQ(player->verdict_at(), 0);
+    EXPECT_EQ(player->deadline(), 100);
+    player.play(passes(100));
+    EXPECT_EQ(player->deadline(), std::nullopt);
+    player.play(upstream("X-Telltale-Cause: refused\r\n\r\n"));
+    expect_healthy(player);
+
+    Player ended(Expect::any);
+    ended.play({connected(), client(get()), upstream("HTTP/1.1 200 OK\r\n"), end_of(up, fin)});
+    expect_healthy(ended);
+    EXPECT_EQ(ended->deadline(), std::nullopt);
+
+    Player closed_early(Expect::any);
+    closed_early.play({connected(), client(get()), upstream("HTTP/1.1 200 OK\r\n"), closed()});
+    expect_healthy(closed_early);
+    EXPECT_EQ(closed_early->deadline(), std::nullopt);
 }
 
 TEST(ConversationHttp1, is_a_mismatch_where_grpc_is_expected) {

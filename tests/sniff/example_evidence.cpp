@@ -223,6 +223,34 @@ void add_answered(std::vector<Example>& all) {
     all.push_back({"proxy_local_reply", local});
 }
 
+// What a Telltale before group-rpc-service answered.
+Evidence told(Evidence e, std::string_view cause, std::string_view hop) {
+    if (e.upstream.first_headers) {
+        e.upstream.first_headers->grpc_status = "14";
+        e.upstream.first_headers->grpc_message = "The upstream answered HTTP/1.1 400%E2%80%A6";
+        e.upstream.first_headers->telltale_cause = cause;
+        e.upstream.first_headers->telltale_hop = hop;
+    }
+    if (e.upstream.http1_response) {
+        e.upstream.http1_response->telltale_cause = cause;
+        e.upstream.http1_response->telltale_hop = hop;
+    }
+    return e;
+}
+
+void add_attributed(std::vector<Example>& all) {
+    all.push_back(
+        {"attributed",
+         told(pair(http2_client("application/grpc"), http2_answer(200, "application/grpc")),
+              "metrics_port",
+              "upstream;name=\"group-rpc-service\";role=metrics;address=\"10.244.2.9:12260\"")});
+    all.push_back(
+        {"attributed_to_client",
+         told(pair(http1_client("GET", "/metrics", "Prometheus/2.42.0"),
+                   http1_answer("HTTP/1.1 400 Bad Request\r\n\r\nA scraper asks a gRPC port.\n")),
+              "metrics_scraper", "client;role=metrics;address=\"10.0.0.7:40000\"")});
+}
+
 void add_client(std::vector<Example>& all) {
     const SideEvidence h2 = side(Protocol::http2);
     all.push_back({"silent_upstream", silent(h2, 5000)});
@@ -369,6 +397,7 @@ std::vector<Example> examples() {
     add_way(all);
     add_fine(all);
     add_answered(all);
+    add_attributed(all);
     add_client(all);
     add_unexplained(all);
     return all;

@@ -2,23 +2,14 @@
 // successor gets duplicates over a Unix socket (SCM_RIGHTS, unix(7)) and accepts from the same
 // queues; what waits in them is not lost when the predecessor closes its own descriptors.
 //
-// On the wire, SOCK_SEQPACKET, every message text that begins with the line "telltale-handover 1":
-//   successor    ask
-//   predecessor  sockets N of TOTAL, then N lines "KIND ADDRESS", with N descriptors in the same
-//                order; further such messages until TOTAL are sent, one message when TOTAL is 0
-//   successor    complete
-// or, from the predecessor, "refused REASON" and the end. Whoever goes away before complete has
-// changed nothing.
+// What is said: handover_messages.h. Whoever goes away before "complete" has changed nothing.
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <variant>
 #include <vector>
 
 #include "config/config.h"
@@ -52,9 +43,9 @@ class Takeover final {
 
     // Listening sockets, each close-on-exec. Take out what is used; the rest is closed with this.
     [[nodiscard]] std::vector<HandedSocket>& sockets() noexcept { return sockets_; }
-    // Tells the predecessor that this process accepts now. Does not fail: a predecessor that has
-    // gone meanwhile has nothing to be told. Only after it, make this process's own
-    // HandoverServer.
+    // Tells the predecessor that this process accepts now. Only after it, make this process's own
+    // HandoverServer. A predecessor that does not listen any more can't be told: one that ended has
+    // no need to be; one that gave up waiting goes on beside this process, and a warning says so.
     void complete() noexcept;
 
    private:
@@ -92,44 +83,5 @@ class HandoverServer final {
     struct Impl;
     std::shared_ptr<Impl> impl_;
 };
-
-// ---- the messages, without sockets
-
-namespace handover {
-
-inline constexpr size_t message_bytes_max = 32768;
-inline constexpr size_t sockets_per_message_max = 253;  // SCM_MAX_FD
-inline constexpr size_t sockets_max = 4096;             // of one process
-inline constexpr size_t address_bytes_max = 512;
-
-struct Name {  // of one socket
-    std::string kind, address;
-    friend bool operator==(const Name&, const Name&) = default;
-};
-struct Ask {};
-struct Sockets {
-    std::vector<Name> names;  // one for each descriptor of the message
-    size_t total = 0;
-};
-struct Complete {};
-struct Refused {
-    std::string reason;  // from the peer: printable, bounded
-};
-struct Nonsense {
-    std::string what;  // "it speaks version 2 of the hand-over, this one 1"
-};
-using Message = std::variant<Ask, Sockets, Complete, Refused, Nonsense>;
-
-[[nodiscard]] std::string encode_ask();
-[[nodiscard]] std::string encode_complete();
-[[nodiscard]] std::string encode_refused(std::string_view reason);
-// As many messages as the limits want, at least one. names: at most sockets_max, each with a kind
-// and an address without spaces and line ends; the address at most address_bytes_max.
-[[nodiscard]] std::vector<Sockets> split(const std::vector<Name>& names);
-[[nodiscard]] std::string encode(const Sockets& sockets);
-// Any bytes.
-[[nodiscard]] Message decode(std::string_view message);
-
-}  // namespace handover
 
 }  // namespace telltale::proxy

@@ -174,6 +174,7 @@ class Record final {
     void put_head(json::object& to, std::string_view event,
                   std::chrono::system_clock::time_point at) const;
     void put_advice(json::object& to) const;
+    void put_attribution(json::object& to) const;
     [[nodiscard]] json::object client() const;
     void put_http1_request(json::object& to, const sniff::Http1Request& request) const;
     [[nodiscard]] json::object upstream() const;
@@ -219,6 +220,12 @@ void Record::put_advice(json::object& to) const {
     to["explanation"] = text(incident_.diagnosis.explanation);
     to["fix"] = text(incident_.diagnosis.fix);
     to["runbook"] = text(incident_.runbook);
+}
+
+// Only where another Telltale found the cause.
+void Record::put_attribution(json::object& to) const {
+    const std::string& by = incident_.diagnosis.attributed_by;
+    if (!by.empty()) to["attributed_by"] = text(by);
 }
 
 void Record::put_http1_request(json::object& to, const sniff::Http1Request& request) const {
@@ -421,6 +428,7 @@ json::object Record::build() const {
     out["verdict"] = word(sniff::verdict_names, evidence_.verdict);
     out["cause"] = word(sniff::cause_names, diagnosis.cause);
     out["confidence"] = word(sniff::confidence_names, diagnosis.confidence);
+    put_attribution(out);
     out["hop"] = hop();
     put_advice(out);
     out["policy"] = text(incident_.policy);
@@ -443,6 +451,7 @@ json::object Record::build(const Repeats& repeats) const {
                                    {"requested", text(evidence_.requested)}};
     out["cause"] = word(sniff::cause_names, incident_.diagnosis.cause);
     out["confidence"] = word(sniff::confidence_names, incident_.diagnosis.confidence);
+    put_attribution(out);
     out["count"] = repeats.count;
     out["first"] = utc_text(repeats.first);
     out["last"] = utc_text(repeats.last);
@@ -527,6 +536,7 @@ std::string to_text(const Incident& incident, Colour colour) {
     };
     add(paint.green("fix:     "), ours(incident.diagnosis.fix));
     add(paint.dim("hop:     "), hop_text(incident.diagnosis.hop));
+    add(paint.dim("told by: "), ours(incident.diagnosis.attributed_by));
     add(paint.dim("seen:    "), escape_wire(evidence.upstream.first_bytes, 120));
     add(paint.dim("runbook: "), ours(incident.runbook));
     return out;

@@ -58,8 +58,8 @@ class Conversation final {
     [[nodiscard]] std::optional<Millis> verdict_at() const noexcept;
     [[nodiscard]] Protocol protocol(Side side) const noexcept;
     // A reason to call diagnose() is there and settled: a mismatch, a first answer that is not
-    // gRPC, one that another Telltale gave (a match), silence, an answer that ended before it began. Stays true; the session diagnoses once.
-    // diagnose() may still say `fine`.
+    // gRPC, one that another Telltale gave (a match), silence, an answer that ended before it
+    // began. Stays true; the session diagnoses once. diagnose() may still say `fine`.
     [[nodiscard]] bool ready_for_diagnosis() const noexcept;
     // When on_time() must be called; nullopt: nothing is waited for.
     [[nodiscard]] std::optional<Millis> deadline() const noexcept;

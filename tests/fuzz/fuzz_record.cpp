@@ -34,6 +34,8 @@ void fill_upstream(Input& input, SideEvidence& side) {
     side.http1_response = answer;
     side.first_headers = Http2Headers{};
     side.first_headers->grpc_message = input.text(input.u8());
+    side.first_headers->telltale_hop = input.text(input.u8());
+    side.first_headers->telltale_cause = cause_names[input.u8() % cause_count];
     side.tls_hello = TlsHello{};
     side.tls_hello->alpn = {input.text(input.u8())};
     side.bytes = input.u16();

@@ -72,6 +72,21 @@ TEST(IncidentJson, has_the_documented_keys_in_the_documented_order) {
         (std::vector<std::string>{"position", "address", "name", "role", "software", "evidence"}));
 }
 
+TEST(IncidentJson, says_which_telltale_found_the_cause_when_it_was_another_one) {
+    Incident incident = example_incident();
+    EXPECT_FALSE(parsed(to_json(incident)).contains("attributed_by"));
+    incident.diagnosis.attributed_by = "10.0.0.2:15260";
+    const auto record = parsed(to_json(incident));
+    EXPECT_EQ(record.at("attributed_by"), "10.0.0.2:15260");
+    const auto keys = keys_of(record);
+    const auto at = std::find(keys.begin(), keys.end(), "attributed_by");
+    EXPECT_EQ(*std::prev(at), "confidence");
+    EXPECT_EQ(*std::next(at), "hop");
+    EXPECT_EQ(parsed(to_json(incident, {.count = 2, .first = {}, .last = {}})).at("attributed_by"),
+              "10.0.0.2:15260");
+    EXPECT_NE(to_text(incident, Colour::off).find("told by: 10.0.0.2:15260\n"), std::string::npos);
+}
+
 TEST(IncidentJson, tells_the_values_of_the_example) {
     const auto record = parsed(to_json(example_incident()));
     EXPECT_EQ(record.at("ts"), "2026-11-22T22:01:37.396Z");
@@ -91,7 +106,8 @@ TEST(IncidentJson, tells_the_values_of_the_example) {
     EXPECT_EQ(record.at("bytes").at("from_client"), 93);
     EXPECT_EQ(record.at("timing_ms").at("total"), 2);
     EXPECT_EQ(record.at("open"), false);
-    EXPECT_EQ(record.at("ended_by"), json::parse(R"({"code":"UV","side":"upstream","operation":"read",
+    EXPECT_EQ(record.at("ended_by"),
+              json::parse(R"({"code":"UV","side":"upstream","operation":"read",
         "error":"eof","phase":"before_verdict"})"));
 }
 

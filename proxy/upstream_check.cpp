@@ -110,6 +110,7 @@ struct UpstreamCheck::Impl : std::enable_shared_from_this<Impl> {
     void on_asked(const ErrorCode& error, size_t size);
     void read();
     void on_read(const ErrorCode& error, size_t size);
+    void hung_up(const ErrorCode& how);
     void judge(sniff::Protocol protocol);
     void on_deadline(const ErrorCode& error);
     void found(CheckResult result, std::string says);
@@ -186,6 +187,8 @@ void UpstreamCheck::Impl::connect() {
 }
 
 void UpstreamCheck::Impl::on_connected(const ErrorCode& error) {
+    // The handshake was complete: a RST that answers a SYN reads ECONNREFUSED.
+    if (error == asio::error::connection_reset) return hung_up(error);
     if (error && !endpoints.empty()) return connect();
     if (error && is_local(error.value())) return not_made(error.value());
     if (error) {
@@ -213,8 +216,13 @@ void UpstreamCheck::Impl::on_read(const ErrorCode& error, size_t size) {
     const auto protocol = error ? sniffer->finish(prefix) : sniffer->look(prefix);
     if (protocol != sniff::Protocol::undecided) return judge(protocol);
     if (!error) return read();
-    found(CheckResult::closed, error == asio::error::eof ? "closes the connection without a word"
-                                                         : "resets the connection without a word");
+    hung_up(error);
+}
+
+void UpstreamCheck::Impl::hung_up(const ErrorCode& how) {
+    const bool politely = how == asio::error::eof;
+    found(CheckResult::closed, politely ? "closes the connection without a word"
+                                        : "resets the connection without a word");
     rest();
 }
 

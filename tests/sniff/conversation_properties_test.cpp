@@ -59,6 +59,10 @@ const std::string upgrade_answer =
     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nConnection: "
     "Upgrade\r\nUpgrade: h2c\r\n\r\n";
 
+const std::string told_answer =
+    "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\nX-Telltale-Cause: refused\r\n"
+    "x-telltale-hop: upstream\r\n\r\nOther.";
+
 Script simple(std::string name, Expect expect, std::string from_client, std::string from_upstream) {
     return {.name = std::move(name),
             .expect = expect,
@@ -112,6 +116,28 @@ std::vector<Script> layered() {
                        {connected(), client(client_bytes("go_client_hello")),
                         upstream(upstream_bytes("openssl_hello_retry_request") +
                                      std::string("\x15\x03\x03\0\x02\x02\x78", 7),
+                                 5),
+                        closed(5)}});
+        all.push_back({"another Telltale's answer" + suffix,
+                       expect,
+                       {connected(), client(client_bytes("curl_get") + "more"),
+                        upstream("HTTP/1.1 103 Early Hints\r\n\r\n" + told_answer + "and more", 5),
+                        client("and more", 5), upstream("later", 5), closed(5)}});
+        all.push_back({"another Telltale's answer, cut" + suffix,
+                       expect,
+                       {connected(), client(client_bytes("curl_get")),
+                        upstream(told_answer.substr(0, told_answer.size() - 3), 5), passes(100),
+                        upstream("er.", 5), closed(5)}});
+        all.push_back({"another Telltale's answer to gRPC-Web" + suffix,
+                       expect,
+                       {connected(), client(client_bytes("curl_grpc_web_post")),
+                        upstream(told_answer, 5), closed(5)}});
+        all.push_back({"another Telltale's answer to a call" + suffix,
+                       expect,
+                       {connected(), client(client_start() + grpc_request()),
+                        upstream(settings_frame() + headers_frame({{":status", "502"},
+                                                                   {"x-telltale-cause", "loop"},
+                                                                   {"x-telltale-hop", "proxy"}}),
                                  5),
                         closed(5)}});
         all.push_back({"end, then the client" + suffix,

@@ -131,6 +131,7 @@ class Validator final {
         const auto& listeners = config_.listeners;
         steps_.resize(listeners.size());
         std::vector<Address> listens;
+        listens.reserve(listeners.size());
         for (const Listener& listener : listeners) listens.push_back(canonical(listener.listen));
         for (size_t from = 0; from < listeners.size(); ++from) {
             std::vector<bool> known(listeners.size());

@@ -20,6 +20,13 @@ build_go() {
         skip "grpc-go did not build ($(go version 2>&1)): it is not tested"
 }
 
+# By itself, so that a machine that can't get it still has grpc-go.
+build_h2spec() {
+    command -v go > /dev/null || { skip "no go here: HTTP/2 is not tested with h2spec"; return; }
+    (cd "$sources/go" && GOFLAGS="-mod=readonly -buildvcs=false" go build -o "$folder/go/" github.com/summerwind/h2spec/cmd/h2spec) ||
+        skip "h2spec did not build ($(go version 2>&1)): HTTP/2 is not tested with it"
+}
+
 build_js() {
     command -v npm > /dev/null && command -v node > /dev/null || { skip "no npm here: grpc-js is not tested"; return; }
     cp "$sources/js/.npmrc" "$sources/js/package.json" "$sources/js/package-lock.json" "$sources"/js/*.js "$folder/js/"
@@ -32,5 +39,6 @@ build_js() {
 }
 
 build_go
+build_h2spec
 build_js
 exit $trouble

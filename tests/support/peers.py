@@ -219,7 +219,7 @@ def interop_folder():
 
 
 def interop_program(language, name):
-    """Command line of a program of tests/interop: name is "server", "client", "mux" or "exporter"."""
+    """Command line of a program of tests/interop: name is "server", "client", "mux", "exporter" or "h2spec"."""
     from .telltale import ROOT
     sources = os.path.join(ROOT, "tests/interop")
     built = interop_folder()
@@ -236,7 +236,9 @@ def interop_program(language, name):
         return [find_program("node"), script]
     path = os.path.join(built, language, f"echo_{name}" if name in ("server", "client") else name)
     if not os.access(path, os.X_OK):
-        return optional_stack("grpc-go", "Go") if language == "go" else missing(f"{path} (build the interop programs)")
+        if language == "go":
+            return optional_stack("h2spec" if name == "h2spec" else "grpc-go", "Go")
+        return missing(f"{path} (build the interop programs)")
     return [path]
 
 

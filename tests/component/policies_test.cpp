@@ -1,8 +1,9 @@
 #include <gtest/gtest.h>
 
-#include <functional>
+#include <algorithm>
 #include <thread>
 
+#include "config/load.h"
 #include "tests/proxy/http2_talk.h"
 #include "tests/sniff/corpus.h"
 #include "tests/support/sidecar.h"
@@ -37,6 +38,10 @@ config::Config with_policy(config::Policy policy, const std::vector<std::string>
 Heard heard(const Received& received) {
     const auto* data = reinterpret_cast<const uint8_t*>(received.bytes.data());
     return hear({data, received.bytes.size()});
+}
+
+std::string text(const boost::json::value& value) {
+    return std::string(value.as_string());
 }
 
 double actions(Sidecar& sidecar, const std::string& policy, const std::string& action) {
@@ -74,7 +79,7 @@ TEST(Answer, a_grpc_client_at_an_http1_port_reads_what_is_wrong) {
     const auto record = sidecar.incidents(1).at(0);
     EXPECT_EQ(record.at("policy"), "answer");
     EXPECT_EQ(record.at("action"), "answered");
-    EXPECT_EQ(record.at("cause"), response.field("x-telltale-cause"));
+    EXPECT_EQ(text(record.at("cause")), response.field("x-telltale-cause"));
     EXPECT_EQ(actions(sidecar, "answer", "answered"), 1);
     EXPECT_NE(server.receive_to_end().end, End::timeout) << "the upstream is let go at once";
 }
@@ -206,7 +211,7 @@ TEST(Answer, addresses_are_hidden_when_the_configuration_says_so) {
     client.close();
     server.close();
     // The record is for the operator: it keeps them.
-    EXPECT_EQ(sidecar.incidents(1).at(0).at("upstream").at("address"), upstream.address());
+    EXPECT_EQ(text(sidecar.incidents(1).at(0).at("upstream").at("address")), upstream.address());
 }
 
 TEST(Answer, tls_clients_can_not_be_answered_and_get_what_the_upstream_said) {
@@ -381,7 +386,7 @@ TEST(Reset, the_client_is_reset_at_once_and_sees_nothing_of_the_answer) {
     EXPECT_EQ(received.bytes, "");
     const auto record = sidecar.incidents(1).at(0);
     EXPECT_EQ(record.at("action"), "reset");
-    EXPECT_EQ(record.at("ended_by").at("code"), "PV");
+    EXPECT_EQ(record.at("ended_by").at("code"), "PR");
     EXPECT_EQ(actions(sidecar, "reset", "reset"), 1);
     server.close();
 }
@@ -418,8 +423,8 @@ TEST(Reroute, the_first_flight_is_replayed_to_the_next_endpoint) {
     const auto record = sidecar.incidents(1).at(0);
     EXPECT_EQ(record.at("policy"), "reroute");
     EXPECT_EQ(record.at("action"), "rerouted");
-    EXPECT_EQ(record.at("upstream").at("address"), wrong.address());
-    EXPECT_EQ(record.at("rerouted_to"), right.address());
+    EXPECT_EQ(text(record.at("upstream").at("address")), wrong.address());
+    EXPECT_EQ(text(record.at("rerouted_to")), right.address());
     EXPECT_EQ(actions(sidecar, "reroute", "rerouted"), 1);
     EXPECT_EQ(sidecar.metric("telltale_endpoints_ejected{listener=\"default\"}"), 1);
     EXPECT_EQ(sidecar.metric("telltale_connections_total{listener=\"default\",direction="
@@ -477,7 +482,7 @@ TEST(Reroute, the_attempts_are_bounded_and_then_the_answer_is_forwarded) {
     const auto records = sidecar.incidents(2);
     EXPECT_EQ(records.at(0).at("action"), "rerouted");
     EXPECT_EQ(records.at(1).at("action"), "forwarded");
-    EXPECT_EQ(records.at(1).at("upstream").at("address"), second.address());
+    EXPECT_EQ(text(records.at(1).at("upstream").at("address")), second.address());
 }
 
 TEST(Reroute, a_single_endpoint_is_never_ejected_and_its_answer_is_forwarded) {
@@ -514,7 +519,7 @@ TEST(Reroute, a_metrics_port_of_the_registry_is_corrected_to_the_grpc_port_besid
     server.close();
     const auto record = sidecar.incidents(1).at(0);
     EXPECT_EQ(record.at("cause"), "metrics_port");
-    EXPECT_EQ(record.at("rerouted_to"), grpc.address());
+    EXPECT_EQ(text(record.at("rerouted_to")), grpc.address());
 }
 
 TEST(Reroute, a_request_of_http1_is_not_sent_twice_when_its_server_hung_up) {

@@ -15,6 +15,8 @@ def settings(*pairs):
 
 
 SETTINGS_ACK = frame(SETTINGS, ACK)
+PING_FRAME = frame(PING, payload=b"telltale")
+PING_ANSWER = frame(PING, ACK, payload=b"telltale")
 FIRST_FLIGHT = PREFACE + settings()
 
 

@@ -31,8 +31,11 @@ def binary():
 class Listener:
     """One listener of the configuration. upstream is an address as Telltale's configuration writes it."""
 
-    def __init__(self, upstream, *, name="grpc", expect=None, direction=None, listen=None):
-        self.upstream = upstream
+    def __init__(self, upstream, *, name="grpc", expect=None, direction=None, listen=None, on_mismatch=None,
+                 options=""):
+        self.upstream = upstream  # one address, or a list of them
+        self.on_mismatch = on_mismatch
+        self.options = options  # further keys of `upstream`, as flow YAML: ", balance: least_connections"
         self.name = name
         self.expect = expect
         self.direction = direction
@@ -57,7 +60,11 @@ class Listener:
             lines.append(f"    expect: {self.expect}")
         if self.direction:
             lines.append(f"    direction: {self.direction}")
-        lines.append(f"    upstream: {{address: \"{self.upstream}\"}}")
+        if self.on_mismatch:
+            lines.append(f"    on_mismatch: {self.on_mismatch}")
+        addresses = [self.upstream] if isinstance(self.upstream, str) else self.upstream
+        quoted = ", ".join(f"\"{address}\"" for address in addresses)
+        lines.append(f"    upstream: {{addresses: [{quoted}]{self.options}}}")
         return "\n".join(lines) + "\n"
 
 

@@ -250,17 +250,34 @@ std::string quoted(const std::string& text) {
     return result + "\"";
 }
 
-// One call and what the stack says of it; for upstreams that are not gRPC.
-std::string call(grpc::GenericStub& stub) {
-    const Answer answer = exchange(stub, "Unary", {"hello"}, 5s);
+std::string told(const grpc::Status& status) {
     static const std::map<int, std::string> names = {{0, "OK"},        {1, "CANCELLED"},
                                                      {2, "UNKNOWN"},   {4, "DEADLINE_EXCEEDED"},
                                                      {13, "INTERNAL"}, {14, "UNAVAILABLE"}};
-    const auto found = names.find(answer.status.error_code());
+    const auto found = names.find(status.error_code());
     return ",\"code\":" +
-           quoted(found == names.end() ? std::to_string(answer.status.error_code())
-                                       : found->second) +
-           ",\"text\":" + quoted(answer.status.error_message());
+           quoted(found == names.end() ? std::to_string(status.error_code()) : found->second) +
+           ",\"text\":" + quoted(status.error_message());
+}
+
+// One call and what the stack says of it; for upstreams that are not gRPC.
+std::string call(grpc::GenericStub& stub) {
+    return told(exchange(stub, "Unary", {"hello"}, 5s).status);
+}
+
+// Calls until one succeeds; tells the first failure at once, so that somebody can mend its cause.
+std::string recover(grpc::GenericStub& stub) {
+    const auto end = Clock::now() + patience;
+    for (int failures = 0;; ++failures) {
+        const Answer answer = exchange(stub, "Unary", {"hello"}, 5s);
+        if (answer.status.ok()) return ",\"failures\":" + std::to_string(failures);
+        if (failures == 0) {
+            std::printf("{\"scenario\":\"failing\",\"ok\":true%s}\n", told(answer.status).c_str());
+            std::fflush(stdout);
+        }
+        check(Clock::now() < end, "still " + answer.status.error_message());
+        std::this_thread::sleep_for(50ms);
+    }
 }
 
 using Scenario = std::pair<std::string, std::function<void(grpc::GenericStub&)>>;
@@ -276,6 +293,9 @@ const std::vector<Scenario> scenarios = {{"unary", unary},
 std::string run(grpc::GenericStub& stub, const std::string& name) {
     if (name == "call") {
         return call(stub);
+    }
+    if (name == "recover") {
+        return recover(stub);
     }
     for (const auto& [known, function] : scenarios) {
         if (known == name) {

@@ -257,10 +257,35 @@ func call(connection *grpc.ClientConn) (result, error) {
 	return result{"code": status.Code(err).String(), "text": status.Convert(err).Message()}, nil
 }
 
+// recovers calls until one succeeds; tells the first failure at once, so that somebody can mend its cause.
+func recovers(connection *grpc.ClientConn) (result, error) {
+	end := time.Now().Add(patience)
+	for failures := 0; ; failures++ {
+		told, err := call(connection)
+		if err != nil {
+			return nil, err
+		}
+		if told["code"] == "OK" {
+			return result{"failures": failures}, nil
+		}
+		if failures == 0 {
+			line, _ := json.Marshal(result{"scenario": "failing", "ok": true, "code": told["code"], "text": told["text"]})
+			fmt.Println(string(line))
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("still %v", told)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// onDemand are scenarios that run only when they are named.
+var onDemand = map[string]bool{"call": true, "recover": true}
+
 var scenarios = []scenario{
 	{"unary", plain(unary)}, {"server_stream", plain(serverStream)}, {"client_stream", plain(clientStream)},
 	{"bidi", plain(bidi)}, {"large", plain(large)}, {"deadline", plain(deadline)},
-	{"cancellation", plain(cancellation)}, {"metadata", plain(sendMetadata)}, {"call", call},
+	{"cancellation", plain(cancellation)}, {"metadata", plain(sendMetadata)}, {"call", call}, {"recover", recovers},
 }
 
 func wanted(name string) bool {
@@ -269,7 +294,7 @@ func wanted(name string) bool {
 			return true
 		}
 	}
-	return len(os.Args) == 2 && name != "call"
+	return len(os.Args) == 2 && !onDemand[name]
 }
 
 func main() {

@@ -17,13 +17,13 @@ class Outcome:
                          for found in (*case.iter("error"), *case.iter("failure"))}
 
 
-def run(address, *sections, strict=False, patience=120):
+def run(address, *sections, strict=False, answer_s=4, patience=300):
     """sections: "generic/1", "http2/3.5", "hpack/2.3"; none: all of them. Reads the JUnit report: 1 is the exit code of
     a failed case and of a server that is not there alike, and only the latter leaves no report."""
     with tempfile.TemporaryDirectory(prefix="telltale-h2spec-") as folder:
         report = os.path.join(folder, "report.xml")
-        done = process.run([*peers.interop_program("go", "h2spec"), "-h", address[0], "-p", address[1], "-j", report,
-                            *(["-S"] if strict else []), *sections], patience=patience)
+        done = process.run([*peers.interop_program("go", "h2spec"), "-h", address[0], "-p", address[1], "-o", answer_s,
+                            "-j", report, *(["-S"] if strict else []), *sections], patience=patience)
         if not os.path.exists(report):
             raise AssertionError(f"h2spec ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         outcome = Outcome(report)

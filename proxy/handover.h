@@ -43,9 +43,10 @@ class Takeover final {
 
     // Listening sockets, each close-on-exec. Take out what is used; the rest is closed with this.
     [[nodiscard]] std::vector<HandedSocket>& sockets() noexcept { return sockets_; }
-    // Tells the predecessor that this process accepts now. Only after it, make this process's own
-    // HandoverServer. A predecessor that does not listen any more can't be told: one that ended has
-    // no need to be; one that gave up waiting goes on beside this process, and a warning says so.
+    // Tells the predecessor that this process accepts now. Make this process's own HandoverServer
+    // just before: if that fails, nothing has changed yet. A predecessor that does not listen any
+    // more can't be told: one that ended has no need to be; one that gave up waiting goes on
+    // beside this process, and a warning says so.
     void complete() noexcept;
 
    private:

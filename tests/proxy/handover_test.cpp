@@ -291,9 +291,9 @@ TEST_F(HandoverTest, goes_on_to_a_third_process) {
     auto client = test::connect_to(address);
     auto takeover = Takeover::ask(path, patience);
     ASSERT_TRUE(takeover);
+    Predecessor second(path);  // takes the path while the first lives
     takeover->complete();
     first->wait_until_taken_over();
-    Predecessor second(path);  // takes the path while the first lives
     second.sockets.push_back({"listener", "127.0.0.1:0", std::move(takeover->sockets()[0].fd)});
     first.reset();
     EXPECT_TRUE(fs::exists(path.unix_path));

@@ -246,7 +246,7 @@ void FileWatch::Impl::wait() {
 
 void FileWatch::Impl::read_events() {
     // One event with the longest name fits several times.
-    std::array<char, 4096> buffer;
+    std::array<char, 4096> buffer{};
     Concern concern = Concern::nothing;
     while (true) {
         const ssize_t size = ::read(events.native_handle(), buffer.data(), buffer.size());

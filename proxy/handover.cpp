@@ -368,6 +368,7 @@ std::deque<Outgoing> messages_with(std::vector<HandedSocket> sockets) {
         sockets.resize(handover::sockets_max);
     }
     std::vector<handover::Name> names;
+    names.reserve(sockets.size());
     for (const auto& socket : sockets) names.push_back({socket.kind, socket.address});
     std::deque<Outgoing> messages;
     auto next = sockets.begin();

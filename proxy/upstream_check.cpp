@@ -104,7 +104,7 @@ struct UpstreamCheck::Impl : std::enable_shared_from_this<Impl> {
     }
 
     void check();
-    void on_resolved(const ErrorCode& error, asio::ip::tcp::resolver::results_type results);
+    void on_resolved(const ErrorCode& error, const asio::ip::tcp::resolver::results_type& results);
     void connect();
     void on_connected(const ErrorCode& error);
     void on_asked(const ErrorCode& error, size_t size);
@@ -164,7 +164,7 @@ void UpstreamCheck::Impl::check() {
 }
 
 void UpstreamCheck::Impl::on_resolved(const ErrorCode& error,
-                                      asio::ip::tcp::resolver::results_type results) {
+                                      const asio::ip::tcp::resolver::results_type& results) {
     if (error) {
         found(CheckResult::dns_failure, "has a name that can't be resolved: " + error.message());
         return rest();

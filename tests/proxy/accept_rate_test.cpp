@@ -89,7 +89,7 @@ TEST(AcceptRate, says_to_the_nanosecond_when_the_next_is_granted) {
 TEST(AcceptRate, saves_up_one_burst_in_a_gap_however_long) {
     AcceptRate rate(1000);
     EXPECT_EQ(taken_at(rate, 0, 1000), 100U);
-    for (const int64_t now_ns : {second_ns, 400 * 86'400 * second_ns, INT64_MAX / 2}) {
+    for (const int64_t now_ns : {second_ns, int64_t{400} * 86'400 * second_ns, INT64_MAX / 2}) {
         EXPECT_EQ(rate.ready_in_ns(now_ns), 0);
         EXPECT_EQ(taken_at(rate, now_ns, 1000), 100U) << now_ns;
     }

@@ -28,7 +28,8 @@ constexpr size_t continuations_max = 16;
 constexpr uint32_t resets_max = 1000;
 // Frames that wait inside nghttp2 while nobody takes the output. A client that keeps to the limit
 // of streams has not half as many.
-constexpr size_t waiting_frames_max = 4 * streams_max;
+constexpr size_t waiting_frames_max = size_t{4} * streams_max;
+constexpr size_t past_max = 256;  // closed streams that are remembered
 constexpr size_t content_type_max = 64;
 
 constexpr std::string_view grpc_unavailable = "14";
@@ -105,9 +106,13 @@ struct Http2Answer::State {
     struct Piece {
         Bytes bytes;
         bool ends = false;  // a frame or its header
+        bool is_header = false;
     };
     [[nodiscard]] Piece next_piece(Bytes& bytes);
     void on_begin_frame(const nghttp2_frame_hd& frame);
+    void check_closed_stream(Bytes header);
+    void on_request(const nghttp2_frame_hd& frame);
+    void answer_waiting(int32_t stream);
     void on_begin_headers(const nghttp2_frame& frame);
     void on_header(std::string_view name, std::string_view value);
     void on_frame(const nghttp2_frame& frame);
@@ -115,8 +120,8 @@ struct Http2Answer::State {
 
     // ---- out
     void answer(int32_t stream);
-    void answer_grpc(int32_t stream);
-    void answer_other(int32_t stream);
+    void answer_grpc(int32_t stream) const;
+    void answer_other(int32_t stream) const;
     void on_sent(const nghttp2_frame& frame);
     void abort_half_open();
     void pull();
@@ -140,8 +145,23 @@ struct Http2Answer::State {
     size_t continuations = 0;
 
     std::vector<uint8_t> out;
-    size_t sent = 0;                 // of it
+    size_t sent = 0;  // of it
+    struct Waiting {
+        int32_t stream = 0;
+        RequestKind kind = RequestKind::other;
+    };
+    std::vector<Waiting> waiting;    // for the body to begin
     std::vector<int32_t> half_open;  // answered, and the client had not ended its request
+    // Streams that were closed last: nghttp2 forgets them, and then passes over what comes late.
+    struct Past {
+        int32_t stream = 0;
+        bool ended = false;  // by the client: nothing may follow
+    };
+    std::array<Past, past_max> past{};
+    size_t past_next = 0;
+    int32_t newest = 0;           // request
+    int32_t reset_by_client = 0;  // the stream of its last RST_STREAM
+    bool client_left = false;     // it sent GOAWAY
     size_t open_streams = 0;
     uint32_t answered = 0;
     uint32_t resets = 0;
@@ -203,6 +223,7 @@ Http2Answer::State::State(AnswerText given)
         {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max},
          {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, header_list_max}}};
     half_open.reserve(streams_max);  // so that no callback allocates
+    waiting.reserve(streams_max);
     if (nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0) {
         throw std::bad_alloc();
     }
@@ -222,7 +243,7 @@ Http2Answer::State::Piece Http2Answer::State::next_piece(Bytes& bytes) {
     if (preface_left > 0) {
         const Bytes taken = take(std::min(bytes.size(), preface_left));
         preface_left -= taken.size();
-        return {.bytes = taken, .ends = false};
+        return {.bytes = taken, .ends = false, .is_header = false};
     }
     const sniff::FramePiece piece = cutter.next(bytes);
     const Bytes taken = take(piece.size);
@@ -231,17 +252,19 @@ Http2Answer::State::Piece Http2Answer::State::next_piece(Bytes& bytes) {
             return {};
         case sniff::FramePart::header_done:
             // A header alone can be wrong, and what would follow it never comes.
-            return {.bytes = cutter.header(), .ends = true};
+            return {.bytes = cutter.header(), .ends = true, .is_header = true};
         case sniff::FramePart::payload:
             break;
     }
-    return {.bytes = taken, .ends = cutter.between_frames()};
+    return {.bytes = taken, .ends = cutter.between_frames(), .is_header = false};
 }
 
 bool Http2Answer::State::feed(Bytes bytes) {
     while (!bytes.empty() && !broken) {
         const Piece piece = next_piece(bytes);
         if (piece.bytes.empty()) continue;
+        if (piece.is_header) check_closed_stream(piece.bytes);
+        if (broken) break;
         const auto read =
             nghttp2_session_mem_recv(session.get(), piece.bytes.data(), piece.bytes.size());
         if (abuse != NGHTTP2_NO_ERROR) break_off(abuse);
@@ -255,9 +278,31 @@ bool Http2Answer::State::feed(Bytes bytes) {
 void Http2Answer::State::on_begin_frame(const nghttp2_frame_hd& frame) {
     const bool ends = (frame.flags & NGHTTP2_FLAG_END_HEADERS) != 0;
     continuations = frame.type == NGHTTP2_CONTINUATION && !ends ? continuations + 1 : 0;
-    const size_t waiting = nghttp2_session_get_outbound_queue_size(session.get());
-    if (continuations > continuations_max || waiting > waiting_frames_max) {
+    const size_t queued = nghttp2_session_get_outbound_queue_size(session.get());
+    if (continuations > continuations_max || queued > waiting_frames_max) {
         abuse = NGHTTP2_ENHANCE_YOUR_CALM;
+    }
+}
+
+// RFC 9113 §5.1 and §5.1.1: what follows the end of a stream, and a number that was passed over,
+// are errors. What follows a request that was cut short here was under way already: no error.
+void Http2Answer::State::check_closed_stream(Bytes header) {
+    const uint8_t type = header[3];
+    const bool carries = type == NGHTTP2_HEADERS || type == NGHTTP2_DATA;
+    if (!carries && type != NGHTTP2_RST_STREAM) return;
+    int32_t stream = header[5] & 0x7F;
+    for (size_t at = 6; at < 9; ++at) stream = stream << 8 | header[at];
+    const bool is_late = stream % 2 == 1 && stream <= newest &&
+                         nghttp2_session_find_stream(session.get(), stream) == nullptr;
+    if (!is_late) return;
+    const auto known = std::find_if(past.begin(), past.end(),
+                                    [stream](const Past& one) { return one.stream == stream; });
+    if (known == past.end()) {
+        if (type == NGHTTP2_HEADERS) break_off(NGHTTP2_PROTOCOL_ERROR);
+    } else if (type == NGHTTP2_RST_STREAM) {
+        known->ended = true;
+    } else if (known->ended) {
+        break_off(NGHTTP2_STREAM_CLOSED);
     }
 }
 
@@ -281,18 +326,48 @@ void Http2Answer::State::on_header(std::string_view name, std::string_view value
 }
 
 void Http2Answer::State::on_frame(const nghttp2_frame& frame) {
-    if (frame.hd.type == NGHTTP2_RST_STREAM && ++resets > resets_max) {
-        abuse = NGHTTP2_ENHANCE_YOUR_CALM;
+    if (frame.hd.type == NGHTTP2_RST_STREAM) {
+        reset_by_client = frame.hd.stream_id;
+        if (++resets > resets_max) abuse = NGHTTP2_ENHANCE_YOUR_CALM;
     }
+    if (frame.hd.type == NGHTTP2_GOAWAY) client_left = true;
     if (abuse != NGHTTP2_NO_ERROR) return;
     if (frame.hd.type == NGHTTP2_HEADERS && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
-        answer(frame.hd.stream_id);
+        newest = std::max(newest, frame.hd.stream_id);
+        on_request(frame.hd);
+    } else if (frame.hd.type == NGHTTP2_DATA || frame.hd.type == NGHTTP2_HEADERS) {
+        answer_waiting(frame.hd.stream_id);
     }
+}
+
+// A call of gRPC may go on for ever: it is answered at once. Other requests are answered when their
+// body begins, or there is none: up to then it may still turn out that they are malformed.
+void Http2Answer::State::on_request(const nghttp2_frame_hd& frame) {
+    const bool ended = (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const bool grpc = kind == RequestKind::grpc || kind == RequestKind::grpc_web;
+    if (grpc || ended || waiting.size() == waiting.capacity()) {
+        answer(frame.stream_id);
+    } else {
+        waiting.push_back({.stream = frame.stream_id, .kind = kind});
+    }
+}
+
+void Http2Answer::State::answer_waiting(int32_t stream) {
+    const auto found = std::find_if(waiting.begin(), waiting.end(),
+                                    [stream](const Waiting& one) { return one.stream == stream; });
+    if (found == waiting.end()) return;
+    kind = found->kind;
+    waiting.erase(found);
+    answer(stream);
 }
 
 void Http2Answer::State::on_stream_close(int32_t stream) {
     if (open_streams > 0) --open_streams;
     std::erase(half_open, stream);
+    std::erase_if(waiting, [stream](const Waiting& one) { return one.stream == stream; });
+    const bool ended = stream == reset_by_client ||
+                       nghttp2_session_get_stream_remote_close(session.get(), stream) == 1;
+    past[past_next++ % past_max] = {.stream = stream, .ended = ended};
 }
 
 // ---- out
@@ -305,7 +380,7 @@ void Http2Answer::State::answer(int32_t stream) {
 
 // Trailers only: one block of headers that ends the stream. gRPC-Web clients read the status of a
 // response without a body from its headers, too.
-void Http2Answer::State::answer_grpc(int32_t stream) {
+void Http2Answer::State::answer_grpc(int32_t stream) const {
     const std::array fields = {
         field(":status", "200"),
         kind == RequestKind::grpc ? field("content-type", "application/grpc")
@@ -319,7 +394,7 @@ void Http2Answer::State::answer_grpc(int32_t stream) {
     nghttp2_submit_response(session.get(), stream, fields.data(), fields.size(), nullptr);
 }
 
-void Http2Answer::State::answer_other(int32_t stream) {
+void Http2Answer::State::answer_other(int32_t stream) const {
     const std::array fields = {
         field(":status", status),
         field("content-type", "text/plain; charset=utf-8"),
@@ -392,6 +467,7 @@ void Http2Answer::State::break_off(uint32_t error) {
 void Http2Answer::State::go_away() {
     if (broken || leaving) return;
     leaving = true;
+    while (!waiting.empty()) answer_waiting(waiting.back().stream);
     const int32_t last = nghttp2_session_get_last_proc_stream_id(session.get());
     nghttp2_submit_goaway(session.get(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
     pull();
@@ -431,7 +507,7 @@ void Http2Answer::consume(size_t sent) {
 }
 
 bool Http2Answer::finished() const {
-    return state_->broken || (state_->left && state_->open_streams == 0);
+    return state_->broken || ((state_->left || state_->client_left) && state_->open_streams == 0);
 }
 
 uint32_t Http2Answer::answered() const {

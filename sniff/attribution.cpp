@@ -130,11 +130,11 @@ std::optional<ToldHop> parse_told_hop(std::string_view text) {
         const std::string_view key = reader.key();
         if (key.empty()) return std::nullopt;
         if (!reader.take('=')) continue;  // a Boolean
-        auto value = reader.value();
+        const auto value = reader.value();
         if (!value) return std::nullopt;
         if (key == "role") hop.role = find_word<Role>(role_names, *value).value_or(Role::unknown);
-        if (key == "name") hop.name = std::move(*value);
-        if (key == "address") hop.address = std::move(*value);
+        if (key == "name") hop.name = *value;
+        if (key == "address") hop.address = *value;
     }
     return reader.done() ? std::optional(hop) : std::nullopt;
 }

@@ -55,12 +55,13 @@ struct Talker::Deflater {
 Talker::Talker() : deflater_(std::make_unique<Deflater>()) {}
 Talker::~Talker() = default;
 
-std::string Talker::block(Fields fields) {
+std::string Talker::block(const Fields& fields) {
     std::vector<nghttp2_nv> list;
-    for (auto& [name, value] : fields) {
-        list.push_back({reinterpret_cast<uint8_t*>(name.data()),
-                        reinterpret_cast<uint8_t*>(value.data()), name.size(), value.size(),
-                        NGHTTP2_NV_FLAG_NONE});
+    for (const auto& [name, value] : fields) {
+        // nghttp2 wants pointers without const, and only reads.
+        list.push_back({const_cast<uint8_t*>(sniff::as_bytes(name).data()),
+                        const_cast<uint8_t*>(sniff::as_bytes(value).data()), name.size(),
+                        value.size(), NGHTTP2_NV_FLAG_NONE});
     }
     std::string out(nghttp2_hd_deflate_bound(deflater_->raw, list.data(), list.size()), '\0');
     const auto size = nghttp2_hd_deflate_hd(deflater_->raw, reinterpret_cast<uint8_t*>(out.data()),

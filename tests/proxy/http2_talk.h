@@ -38,7 +38,7 @@ class Talker final {
     Talker(const Talker&) = delete;
     Talker& operator=(const Talker&) = delete;
 
-    [[nodiscard]] std::string block(Fields fields);
+    [[nodiscard]] std::string block(const Fields& fields);
     [[nodiscard]] std::string headers(uint32_t stream, const Fields& fields, uint8_t flags = 0);
     // Headers and one empty message that ends the request.
     [[nodiscard]] std::string call(uint32_t stream, const Fields& fields = grpc_call());

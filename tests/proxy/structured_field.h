@@ -46,7 +46,7 @@ class ItemReader final {
 
     std::string span(std::string_view allowed) {
         const size_t size = std::min(rest_.find_first_not_of(allowed), rest_.size());
-        const std::string found(rest_.substr(0, size));
+        std::string found(rest_.substr(0, size));
         rest_.remove_prefix(size);
         return found;
     }

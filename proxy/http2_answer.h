@@ -38,8 +38,8 @@ class Http2Answer final {
     [[nodiscard]] sniff::Bytes output();
     // `sent` bytes of output() went out.
     void consume(size_t sent);
-    // Nothing more to say or to hear: GOAWAY is in output() or sent, and no stream is open. The
-    // connection may be closed once output() is empty.
+    // Nothing more to say or to hear: one side has said GOAWAY (this one's may still be in
+    // output()), and no stream is open. The connection may be closed once output() is empty.
     [[nodiscard]] bool finished() const;
     // Streams that were given an answer.
     [[nodiscard]] uint32_t answered() const;

@@ -341,12 +341,12 @@ void Runtime::Impl::start() {
     for (const auto& worker : workers) worker->run();
     accept_for(generation, ports, {});
     // Whoever connects from here on waits in our queues: nobody is refused when the other goes.
+    if (options.config.handover.is_unix()) serve_successors();
     if (takeover) {
         takeover->complete();
         takeover.reset();
         spdlog::info("took over the listening sockets of the process before");
     }
-    if (options.config.handover.is_unix()) serve_successors();
     checks.apply(options.config);
     if (options.load && !options.watched_file.empty()) {
         watch = std::make_unique<FileWatch>(

@@ -572,7 +572,7 @@ void Session::note_ending(std::optional<Side> side, sniff::Operation operation, 
 
 sniff::Phase Session::phase() const noexcept {
     if (state_ == State::connecting || state_ == State::giving_up) return sniff::Phase::connecting;
-    if (!conversation_.decided()) return sniff::Phase::before_verdict;
+    if (holding_ || !conversation_.decided()) return sniff::Phase::before_verdict;
     if (finished_[0] || finished_[1]) return sniff::Phase::closing;
     return sniff::Phase::relaying;
 }
@@ -647,7 +647,8 @@ void Session::report(Incident&& incident, Action action) {
     action_ = action;
     ListenerStats& counts = stats();
     counts.count_incident({diagnosis.cause, diagnosis.hop.position});
-    if (sniff::is_mismatch(diagnosis.cause)) {
+    // What another Telltale has found it has counted as well.
+    if (sniff::is_mismatch(diagnosis.cause) && diagnosis.attributed_by.empty()) {
         counts.count_mismatch(
             {seen.client.protocol, seen.upstream.protocol, diagnosis.cause, diagnosis.hop.role});
     }

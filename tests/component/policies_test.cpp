@@ -386,7 +386,7 @@ TEST(Reset, the_client_is_reset_at_once_and_sees_nothing_of_the_answer) {
     EXPECT_EQ(received.bytes, "");
     const auto record = sidecar.incidents(1).at(0);
     EXPECT_EQ(record.at("action"), "reset");
-    EXPECT_EQ(record.at("ended_by").at("code"), "PR");
+    EXPECT_EQ(record.at("ended_by").at("code"), "PV");
     EXPECT_EQ(actions(sidecar, "reset", "reset"), 1);
     server.close();
 }

@@ -122,6 +122,7 @@ def test_a_successor_that_can_not_start_changes_nothing(tmp_path):
     _, extra = handover_to(tmp_path)
     with sockets.listen() as taken, peers.Echo("cpp") as server:
         with Telltale(Listener(server.target), extra=extra) as telltale:
+            telltale.expected_warnings.append("this process goes on")
             wrong = telltale.configuration + "limits: {connections: many}\n"
             file = telltale.write("wrong.yaml", wrong)
             arguments = [file if a == telltale.config_file else a for a in telltale.arguments]

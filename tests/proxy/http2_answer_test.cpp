@@ -243,7 +243,8 @@ TEST(Http2Answer, waits_with_that_until_a_text_is_whole) {
     Talker talker;
     const std::string narrow = frame(FrameType::settings, 0, 0, "\0\4\0\0\0\5"s);  // window of 5
     ASSERT_TRUE(server.feed(std::string(sniff::http2_preface) + narrow +
-                            talker.headers(1, http_request("POST"))));
+                            talker.headers(1, http_request("POST")) +
+                            frame(FrameType::data, 0, 1, "body")));
     Heard heard = server.heard();
     EXPECT_EQ(heard.responses.at(1).body, example_text().sentence.substr(0, 5));
     EXPECT_EQ(heard.responses.at(1).reset, std::nullopt);
@@ -254,6 +255,57 @@ TEST(Http2Answer, waits_with_that_until_a_text_is_whole) {
     heard = server.heard();
     expect_text_answer(heard.responses.at(1));
     EXPECT_EQ(heard.responses.at(1).reset, 0U);
+    EXPECT_TRUE(server->finished());
+}
+
+TEST(Http2Answer, answers_a_request_that_is_not_grpc_when_its_body_begins) {
+    Server server;
+    Talker talker;
+    ASSERT_TRUE(server.feed(joined({greeting(), talker.headers(1, http_request("POST"))})));
+    EXPECT_TRUE(server.heard().responses.empty()) << "it may still turn out to be malformed";
+    ASSERT_TRUE(server.feed(frame(FrameType::data, 0, 1, "body")));
+    expect_text_answer(server.heard().responses.at(1));
+    ASSERT_TRUE(server.feed(talker.headers(3, http_request("POST"))));
+    server->go_away();
+    EXPECT_TRUE(server.heard().responses.contains(3)) << "nobody is left without an answer";
+}
+
+TEST(Http2Answer, frames_after_the_end_of_a_stream_are_an_error) {
+    for (const bool data : {true, false}) {
+        Server server;
+        Talker talker;
+        ASSERT_TRUE(server.feed(joined({greeting(), talker.call(1)})));
+        server.take();
+        EXPECT_FALSE(server.feed(data ? frame(FrameType::data, end_stream, 1, "late")
+                                      : talker.headers(1, grpc_call(), end_stream)));
+        EXPECT_EQ(server.heard().goaway, 5U) << "STREAM_CLOSED";
+    }
+}
+
+TEST(Http2Answer, a_stream_number_that_was_passed_over_is_an_error) {
+    Server server;
+    Talker talker;
+    ASSERT_TRUE(server.feed(joined({greeting(), talker.call(5)})));
+    server.take();
+    EXPECT_FALSE(server.feed(talker.call(3)));
+    EXPECT_EQ(server.heard().goaway, 1U) << "PROTOCOL_ERROR";
+}
+
+TEST(Http2Answer, what_follows_a_call_that_was_cut_short_was_under_way_already) {
+    Server server;
+    Talker talker;
+    ASSERT_TRUE(server.feed(joined({greeting(), talker.headers(1, grpc_call())})));
+    server.take();
+    EXPECT_TRUE(server.feed(frame(FrameType::data, 0, 1, "more")));
+    EXPECT_TRUE(server.feed(frame(FrameType::data, end_stream, 1, "the end")));
+    EXPECT_EQ(server.heard().goaway, std::nullopt);
+}
+
+TEST(Http2Answer, a_client_that_says_goaway_is_not_waited_for) {
+    Server server;
+    ASSERT_TRUE(server.feed(greeting()));
+    EXPECT_FALSE(server->finished());
+    ASSERT_TRUE(server.feed(frame(FrameType::goaway, 0, 0, u32(0) + u32(0))));
     EXPECT_TRUE(server->finished());
 }
 

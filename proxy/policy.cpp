@@ -7,19 +7,23 @@ namespace {
 using sniff::Cause;
 using sniff::Protocol;
 
+bool speaks_http2(Protocol upstream) noexcept {
+    return upstream == Protocol::http2 || upstream == Protocol::http2_goaway;
+}
+
 bool hung_up(Cause cause) noexcept {
     return cause == Cause::closed_before_preface || cause == Cause::reset_before_preface;
 }
 
 // The two sides do not understand each other, and Telltale knows it before the client has heard a
-// byte. A silent upstream may still speak; one of HTTP/2 has spoken already when its answer turns
-// out not to be gRPC; two sides of HTTP/1 understand each other, whatever the listener declares.
+// byte. A silent upstream may still speak. Two sides of HTTP/1 understand each other, whatever the
+// listener declares, and two of HTTP/2, whether the answer is gRPC or that of another Telltale.
 bool is_actionable(const PolicyCase& seen) noexcept {
     if (seen.outcome != sniff::Outcome::connected) {
         return seen.cause != Cause::fine && seen.cause != Cause::proxy_shutdown;
     }
     if (seen.client == Protocol::http1 && seen.upstream == Protocol::http1) return false;
-    if (seen.cause == Cause::http2_not_grpc) return false;
+    if (seen.client == Protocol::http2 && speaks_http2(seen.upstream)) return false;
     return sniff::is_mismatch(seen.cause) || hung_up(seen.cause);
 }
 

@@ -43,10 +43,21 @@ TEST(Policy, observe_never_does_anything) {
     }
 }
 
-TEST(Policy, leaves_alone_what_is_fine_silent_ended_by_telltale_or_has_spoken_http2) {
+TEST(Policy, leaves_two_sides_of_http2_alone_whatever_the_answer_says) {
     for (const Policy policy : policies) {
-        for (const Cause cause : {Cause::fine, Cause::silent_upstream, Cause::proxy_shutdown,
-                                  Cause::http2_not_grpc, Cause::unexplained}) {
+        for (const Cause cause : {Cause::http2_not_grpc, Cause::metrics_port}) {
+            PolicyCase seen = grpc_at_metrics_port(policy);
+            seen.cause = cause;  // metrics_port: told by another Telltale
+            seen.upstream = Protocol::http2;
+            EXPECT_EQ(decide(seen), Action::forwarded);
+        }
+    }
+}
+
+TEST(Policy, leaves_alone_what_is_fine_silent_or_ended_by_telltale) {
+    for (const Policy policy : policies) {
+        for (const Cause cause :
+             {Cause::fine, Cause::silent_upstream, Cause::proxy_shutdown, Cause::unexplained}) {
             PolicyCase seen = grpc_at_metrics_port(policy);
             seen.cause = cause;
             EXPECT_EQ(decide(seen), Action::forwarded) << sniff::name(cause);

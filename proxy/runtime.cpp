@@ -69,7 +69,7 @@ std::string process_id() {
     return text;
 }
 
-// Open ones first, then those that ended last.
+// Open ones first.
 std::vector<ConnectionRow> rows_of(std::vector<WorkerSnapshot> snapshots, size_t max) {
     std::vector<ConnectionRow> rows, ended;
     const auto move_to = [](std::vector<ConnectionRow>& to, std::vector<ConnectionRow>& from) {
@@ -79,9 +79,6 @@ std::vector<ConnectionRow> rows_of(std::vector<WorkerSnapshot> snapshots, size_t
         move_to(rows, snapshot.connections);
         move_to(ended, snapshot.ended);
     }
-    std::stable_sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) {
-        return a.ended_ms_ago.value_or(0) < b.ended_ms_ago.value_or(0);
-    });
     move_to(rows, ended);
     if (rows.size() > max) rows.resize(max);
     return rows;

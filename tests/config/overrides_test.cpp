@@ -105,13 +105,13 @@ TEST(Flags, set_what_is_not_of_a_listener_whatever_the_file_has) {
     flags.log_level = "error";
     flags.workers = "4";
     flags.node_name = "me";
-    flags.handover = "unix:@next";
+    flags.handover = "unix:/next";
     const Config config = loaded(load_flags(flags, two_listeners + "workers: 1\n"));
     EXPECT_FALSE(config.admin_enabled);
     EXPECT_EQ(config.log, (Log{.format = LogFormat::json, .level = LogLevel::error}));
     EXPECT_EQ(config.workers, 4U);
     EXPECT_EQ(config.node.name, "me");
-    EXPECT_EQ(config.handover.text(), "unix:@next");
+    EXPECT_EQ(config.handover.text(), "unix:/next");
 }
 
 TEST(Flags, turn_the_admin_server_on_again) {
@@ -152,7 +152,8 @@ TEST(Flags, are_checked_like_keys_and_all_at_once) {
             "--workers or TELLTALE_WORKERS: got \"-1\", expected a whole number from 0 to 256",
             "--node-name or TELLTALE_NODE_NAME: got \"a\\nb\", expected at most 253 printable "
             "ASCII characters",
-            "--handover or TELLTALE_HANDOVER: got \":1\", expected a Unix socket such as "
+            "--handover or TELLTALE_HANDOVER: got \":1\", expected the path of a Unix socket such "
+            "as "
             "unix:/run/telltale/handover.sock",
             "--admin or TELLTALE_ADMIN: got \"x\", expected " + forms + "; or none"}));
 }

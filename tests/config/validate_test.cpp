@@ -192,7 +192,7 @@ TEST(Validate, refuses_a_handover_on_a_socket_that_is_taken) {
         messages(load_text("handover: unix:/admin\n" + rest)),
         Messages{"t.yaml:1: handover: got \"unix:/admin\", expected an address that the admin "
                  "server does not take"});
-    EXPECT_EQ(messages(load_text("handover: unix:@in\n" + rest)), Messages{});
+    EXPECT_EQ(messages(load_text("handover: unix:/next\n" + rest)), Messages{});
 }
 
 TEST(Validate, takes_a_chain_of_listeners_and_the_same_port_elsewhere) {

@@ -13,7 +13,7 @@ import pytest
 
 from support import clients, http2, netns, peers, sockets, tls
 from support.ports import free_port
-from support.sockets import ScriptedServer, receive_all, receive_exactly, receive_until, reset
+from support.sockets import ScriptedServer, receive_all, receive_exactly, reset
 from support.telltale import Listener, Telltale
 from support.wait import until
 
@@ -134,6 +134,25 @@ def test_what_an_upstream_does_wrong(name, policy):
 def unsent(sock):
     """Bytes that the other side has not acknowledged (SIOCOUTQ)."""
     return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), "little")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_upstream_that_resets_as_soon_as_it_has_accepted(policy):
+    """Before or after the question is written, seen as an error of connect, read or write: always the same cause."""
+    times = 20
+    with peers.resets_at_once() as server, \
+            Telltale(Listener(server.target, on_mismatch=policy), extra=SOON) as telltale:
+        for _ in range(times):
+            got, ending = clients.exchange(telltale.address, REQUEST)
+            if policy == "answer":
+                assert http2.starts_with_settings(got) and ending == "fin"
+            else:
+                assert (got, ending) == (b"", "reset")
+        telltale.wait_for_metric(times, "telltale_incidents_total", cause="reset_before_preface", hop="upstream")
+        telltale.wait_until_idle()
+        rows = json.loads(telltale.get("/connections")[1])
+        assert len(rows) == times and {row["ended_by"]["code"] for row in rows} <= {"uC", "uV"}, rows
+        assert telltale.metric("telltale_incidents_total") == times
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -150,7 +150,7 @@ struct Http2Answer::State {
         int32_t stream = 0;
         RequestKind kind = RequestKind::other;
     };
-    std::vector<Waiting> waiting;    // for the body to begin
+    std::vector<Waiting> waiting;    // for the request to end
     std::vector<int32_t> half_open;  // answered, and the client had not ended its request
     // Streams that were closed last: nghttp2 forgets them, and then passes over what comes late.
     struct Past {
@@ -335,13 +335,14 @@ void Http2Answer::State::on_frame(const nghttp2_frame& frame) {
     if (frame.hd.type == NGHTTP2_HEADERS && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
         newest = std::max(newest, frame.hd.stream_id);
         on_request(frame.hd);
-    } else if (frame.hd.type == NGHTTP2_DATA || frame.hd.type == NGHTTP2_HEADERS) {
+    } else if ((frame.hd.type == NGHTTP2_DATA || frame.hd.type == NGHTTP2_HEADERS) &&
+               (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
         answer_waiting(frame.hd.stream_id);
     }
 }
 
-// A call of gRPC may go on for ever: it is answered at once. Other requests are answered when their
-// body begins, or there is none: up to then it may still turn out that they are malformed.
+// A call of gRPC may go on for ever: it is answered at once. Other requests are answered when they
+// are whole, since up to then they may turn out to be malformed; at the latest with GOAWAY.
 void Http2Answer::State::on_request(const nghttp2_frame_hd& frame) {
     const bool ended = (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     const bool grpc = kind == RequestKind::grpc || kind == RequestKind::grpc_web;

@@ -104,6 +104,7 @@ struct Runtime::Impl {
         std::vector<HandedSocket>& handed = takeover ? takeover->sockets() : none;
         ports = open_ports(options.config, {}, handed);
         generation = make_generation(options.config, ports, 0);
+        for (const Endpoint& bound : generation->own.bound) first_bound.push_back(to_text(bound));
         make_workers();
         gate.open_connections = [this] { return open_connections(); };
         if (options.config.admin_enabled) start_admin(handed);
@@ -163,6 +164,7 @@ struct Runtime::Impl {
     std::vector<PortPtr> ports;  // index = listener
     GenerationPtr generation;    // the newest
     std::vector<ListenerLabel> slots;
+    std::vector<std::string> first_bound;  // at the start; any thread
 
     asio::executor_work_guard<Executor> work;
     asio::steady_timer drain_timer;
@@ -468,12 +470,13 @@ void Runtime::Impl::take_effect(config::Config next, std::string& told) {
     }
     if (present.log.level != next.log.level) set_log_level(next.log.level);
     GenerationPtr made = make_generation(next, open, generation->number + 1);
+    // The acceptors' thread gets the last hold on the ports that go: they end there.
     std::vector<PortPtr> retired = without(ports, open);
-    for (const auto& worker : workers) worker->use(made);
-    accept_for(made, open, std::move(retired));
-    checks.apply(next);
     ports = std::move(open);
-    generation = std::move(made);
+    generation = made;
+    for (const auto& worker : workers) worker->use(made);
+    accept_for(made, ports, std::move(retired));
+    checks.apply(next);
     ++reloads_ok;
     status = {.loaded_at = last_reload, .failed_at = {}, .errors = {}};
     spdlog::info("{}", told);
@@ -622,7 +625,7 @@ void Runtime::reload() {
 }
 
 std::string Runtime::listener_address(size_t index) const {
-    return to_text(impl_->generation->own.bound[index]);
+    return impl_->first_bound[index];
 }
 
 }  // namespace telltale::proxy

@@ -48,8 +48,9 @@ class Runtime final {
     void abort();               // cut everything now; any thread
     [[nodiscard]] Exit wait();  // until drain() or abort() has finished
 
-    [[nodiscard]] std::string admin_address() const;                 // "" when disabled
-    [[nodiscard]] std::string listener_address(size_t index) const;  // as bound, with the real port
+    [[nodiscard]] std::string admin_address() const;  // "" when disabled
+    [[nodiscard]] std::string listener_address(
+        size_t index) const;  // as bound at the start, with the real port
 
    private:
     struct Impl;

@@ -243,13 +243,11 @@ TEST(Http2Answer, waits_with_that_until_a_text_is_whole) {
     Talker talker;
     const std::string narrow = frame(FrameType::settings, 0, 0, "\0\4\0\0\0\5"s);  // window of 5
     ASSERT_TRUE(server.feed(std::string(sniff::http2_preface) + narrow +
-                            talker.headers(1, http_request("POST")) +
-                            frame(FrameType::data, 0, 1, "body")));
+                            talker.headers(1, http_request("POST"))));
+    server->go_away();
     Heard heard = server.heard();
     EXPECT_EQ(heard.responses.at(1).body, example_text().sentence.substr(0, 5));
     EXPECT_EQ(heard.responses.at(1).reset, std::nullopt);
-    server->go_away();
-    server.take();
     EXPECT_FALSE(server->finished()) << "a text is not whole";
     ASSERT_TRUE(server.feed(frame(FrameType::window_update, 0, 1, u32(10000))));
     heard = server.heard();
@@ -258,12 +256,13 @@ TEST(Http2Answer, waits_with_that_until_a_text_is_whole) {
     EXPECT_TRUE(server->finished());
 }
 
-TEST(Http2Answer, answers_a_request_that_is_not_grpc_when_its_body_begins) {
+TEST(Http2Answer, answers_a_request_that_is_not_grpc_when_it_is_whole) {
     Server server;
     Talker talker;
     ASSERT_TRUE(server.feed(joined({greeting(), talker.headers(1, http_request("POST"))})));
-    EXPECT_TRUE(server.heard().responses.empty()) << "it may still turn out to be malformed";
     ASSERT_TRUE(server.feed(frame(FrameType::data, 0, 1, "body")));
+    EXPECT_TRUE(server.heard().responses.empty()) << "it may still turn out to be malformed";
+    ASSERT_TRUE(server.feed(frame(FrameType::data, end_stream, 1, "and its end")));
     expect_text_answer(server.heard().responses.at(1));
     ASSERT_TRUE(server.feed(talker.headers(3, http_request("POST"))));
     server->go_away();

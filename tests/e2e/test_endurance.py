@@ -124,13 +124,12 @@ def test_a_killed_upstream_costs_the_calls_until_it_is_back_and_no_other():
             with Calls(telltale.target) as calls:
                 calls.wait_for(300)
                 begun, _ = kill(server)
-                until(calls.failures, "a call that fails while nobody listens")
+                until(lambda: telltale.metric("telltale_incidents_total", cause="refused"), "a call that is refused")
                 with peers.Echo("cpp", port=server.port):
                     back = time.monotonic()
                     calls.wait_for(700)
                     calls.__exit__()
             assert_failed_only_between(calls, begun, back)
-            assert telltale.metric("telltale_incidents_total", cause="refused") >= 1
             assert telltale.metric("telltale_mismatches_total") == 0
 
 
@@ -533,6 +532,14 @@ def test_at_the_connection_limit_each_that_leaves_lets_another_in():
         assert server.connections == 21
 
 
+def is_reset(address):
+    """As fast as connect() returns, or later."""
+    try:
+        return clients.exchange(address, b"") == (b"", "reset")
+    except ConnectionResetError:
+        return True
+
+
 def test_a_client_over_its_limit_is_reset_and_others_are_served():
     def from_second_address():
         sock = socket.create_connection(telltale.address, PATIENCE, ("127.0.0.2", 0))
@@ -551,7 +558,7 @@ def test_a_client_over_its_limit_is_reset_and_others_are_served():
             mine = [stack.enter_context(sockets.connect(telltale.address)) for _ in range(3)]
             assert all(says_hello(client) for client in mine)
             for count in range(1, 6):
-                assert clients.exchange(telltale.address, b"")[1] == "reset"
+                assert is_reset(telltale.address)
                 telltale.wait_for_metric(count, "telltale_limit_reached_total", limit="connections_per_client")
             assert all(says_hello(from_second_address()) for _ in range(3)), "another address has its own three"
             assert all(says_hello(client) for client in mine), "those that were there are left alone"

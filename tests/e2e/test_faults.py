@@ -13,7 +13,7 @@ import pytest
 
 from support import clients, http2, netns, peers, sockets, tls
 from support.ports import free_port
-from support.sockets import ScriptedServer, receive_all, receive_exactly, reset
+from support.sockets import ScriptedServer, receive_all, receive_exactly, receive_until, reset
 from support.telltale import Listener, Telltale
 from support.wait import until
 
@@ -23,6 +23,7 @@ ANSWER = http2.settings() + http2.grpc_response()
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/7.88.1\r\n\r\n"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 SOON = "answer: {linger: 50ms}\n"
+PATIENT = SOON + "sniff: {settle: 5s}\n"  # so long a client may take to speak to an upstream that is gone
 
 
 def row_of(telltale):
@@ -141,7 +142,7 @@ def test_an_upstream_that_resets_as_soon_as_it_has_accepted(policy):
     """Before or after the question is written, seen as an error of connect, read or write: always the same cause."""
     times = 20
     with peers.resets_at_once() as server, \
-            Telltale(Listener(server.target, on_mismatch=policy), extra=SOON) as telltale:
+            Telltale(Listener(server.target, on_mismatch=policy), extra=PATIENT) as telltale:
         for _ in range(times):
             got, ending = clients.exchange(telltale.address, REQUEST)
             if policy == "answer":
@@ -153,6 +154,57 @@ def test_an_upstream_that_resets_as_soon_as_it_has_accepted(policy):
         rows = json.loads(telltale.get("/connections")[1])
         assert len(rows) == times and {row["ended_by"]["code"] for row in rows} <= {"uC", "uV"}, rows
         assert telltale.metric("telltale_incidents_total") == times
+
+
+@contextlib.contextmanager
+def hangs_up(how):
+    """An upstream that says nothing and hangs up once it is told to."""
+    def script(sock, _):
+        assert server.told.wait(15)
+        if how == "resets":
+            reset(sock)
+            server.hung_up = True
+        else:
+            sock.shutdown(socket.SHUT_WR)
+            server.hung_up = True
+            sockets.keep_open(sock)
+
+    with ScriptedServer(script) as server:
+        server.told, server.hung_up = threading.Event(), False
+        yield server
+        server.told.set()
+
+
+def speak_late(telltale, server):
+    """The client speaks when the proxy has seen the upstream hang up. Returns what it then gets."""
+    with sockets.connect(telltale.address) as client:
+        telltale.wait_for_metric(1, "telltale_upstream_attempts_total", result="connected")
+        server.told.set()
+        until(lambda: server.hung_up, "the upstream to hang up")
+        for _ in range(3):  # each passes through the worker, behind what its sockets told
+            telltale.get("/connections")
+        client.sendall(REQUEST)
+        return receive_until(client, lambda got: len(got) >= 9)
+
+
+@pytest.mark.parametrize("how", ["resets", "ends"])
+def test_a_client_that_speaks_after_its_upstream_has_hung_up_is_answered(how):
+    with hangs_up(how) as server, Telltale(Listener(server.target, on_mismatch="answer"), extra=PATIENT) as telltale:
+        got, ending = speak_late(telltale, server)
+        record = telltale.wait_for_incident()
+        assert record["cause"] in ("reset_before_preface", "closed_before_preface")
+        assert record["client"]["protocol"] == "http/2"
+        assert record["action"] == "answered" and http2.starts_with_settings(got) and not ending, record
+
+
+@pytest.mark.parametrize("how", ["resets", "ends"])
+def test_a_client_that_speaks_after_its_upstream_has_hung_up_is_rerouted(how):
+    with hangs_up(how) as server, ScriptedServer(answers) as good, \
+            Telltale(Listener([server.target, good.target], on_mismatch="reroute"),
+                     extra=PATIENT + "workers: 1\n") as telltale:  # one worker begins with the first endpoint
+        got, ending = speak_late(telltale, server)
+        assert telltale.wait_for_incident()["action"] == "rerouted"
+        assert http2.starts_with_settings(got) and not ending
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -179,7 +231,7 @@ def test_an_upstream_that_breaks_off_within_its_answer(ends, code, policy):
 @pytest.mark.parametrize("kind", ["port", "path"])
 def test_nobody_listens(kind, policy, tmp_path):
     target = peers.ClosedPort().target if kind == "port" else f"unix:{tmp_path}/nobody.sock"
-    with Telltale(Listener(target, on_mismatch=policy), extra=SOON) as telltale:
+    with Telltale(Listener(target, on_mismatch=policy), extra=PATIENT) as telltale:
         got, ending = clients.exchange(telltale.address, REQUEST)
         record = telltale.wait_for_incident()
         assert (record["cause"], record["hop"]["position"]) == ("refused", "upstream")

@@ -1,4 +1,7 @@
 // telltale: the command line. A table of contents: the commands are in one file each.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -43,9 +46,20 @@ int run(int argc, char** argv) {
     return static_cast<int>(chosen());
 }
 
+// The next descriptor that is opened gets the lowest free number: one of the event loop's would
+// take the place of a closed stdout, and records would be written into it.
+void keep_standard_descriptors() {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+        if (::fcntl(fd, F_GETFD) >= 0) continue;
+        // Fails where there is no /dev/null: nothing better can be done.
+        static_cast<void>(::open("/dev/null", O_RDWR));
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    keep_standard_descriptors();
     // A peer that went away is an error code of write(), not the end of the process.
     std::signal(SIGPIPE, SIG_IGN);
     try {

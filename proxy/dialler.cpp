@@ -66,8 +66,8 @@ void Dialler::start() {
 void Dialler::take(const ResolvedUpstream& upstream) {
     if (upstream.error) {
         resolve_error_ = std::make_unique<std::string>(upstream.error.message());
-        session_.note_ending(std::nullopt, sniff::Operation::resolve, sniff::EndKind::error,
-                             upstream.error.value());
+        // No errno: the resolver's errors have numbers of their own.
+        session_.note_ending(std::nullopt, sniff::Operation::resolve, sniff::EndKind::error, 0);
         // The name is there, but has no address: a Service without ready pods (headless).
         session_.on_unreachable(upstream.error == asio::error::no_data
                                     ? sniff::Outcome::no_endpoints

@@ -411,7 +411,10 @@ void put_timing(std::string& line, const Incident& incident) {
 }
 
 json::object Record::ended_by() const {
-    const EndingWords words = ending_words(evidence_.ended_by);
+    EndingWords words = ending_words(evidence_.ended_by);
+    if (evidence_.ended_by.operation == sniff::Operation::resolve) {
+        words.error = text(evidence_.resolve_error);
+    }
     return {{"code", words.code},
             {"side", words.side},
             {"operation", words.operation},

@@ -1,8 +1,6 @@
 #include "proxy/incident_sink.h"
 
 #include <pthread.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +9,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <future>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -118,7 +118,11 @@ void IncidentSink::Impl::add(IncidentRun run) {
 void IncidentSink::Impl::write_lines(const std::vector<IncidentGroups::Line>& lines) {
     for (const auto& line : lines) {
         if (abandoned) return;
-        write(render(line, format));
+        try {
+            write(render(line, format));
+        } catch (const std::exception&) {
+            ++dropped;  // a full disk, a closed pipe: this record is lost, the next may be written
+        }
     }
 }
 
@@ -241,13 +245,18 @@ void IncidentSink::stop(std::chrono::milliseconds patience) {
     impl.thread.detach();
 }
 
+// Not by spdlog: its console sinks share one lock with the lifecycle log, so a stdout that nobody
+// reads would silence that too, and hold up the end of the process.
 std::function<void(const std::string&)> stdout_writer() {
-    auto logger = std::make_shared<spdlog::logger>(
-        "incidents", std::make_shared<spdlog::sinks::stdout_sink_mt>());
-    logger->set_pattern("%v");
-    logger->flush_on(spdlog::level::trace);
-    return [logger](const std::string& line) {
-        logger->log(spdlog::level::info, spdlog::string_view_t(line));
+    return [](const std::string& line) {
+        const std::string text = line + "\n";
+        for (size_t written = 0; written < text.size();) {
+            const ssize_t count =
+                ::write(STDOUT_FILENO, text.data() + written, text.size() - written);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) throw std::system_error(errno, std::generic_category(), "stdout");
+            written += static_cast<size_t>(count);
+        }
     };
 }
 

@@ -49,8 +49,8 @@ class IncidentSink final {
     std::shared_ptr<Impl> impl_;  // shared with the thread, which may outlive an impatient stop()
 };
 
-// One line to stdout through spdlog, as it is, flushed. A closed stdout is no error of ours: the
-// line is lost.
+// One line to stdout, at once. Throws std::system_error when it can't be written: then it is lost
+// and counted.
 [[nodiscard]] std::function<void(const std::string&)> stdout_writer();
 
 }  // namespace telltale::proxy

@@ -20,6 +20,7 @@ constexpr TimeMs failure_kept_ms = 1000;
 // A name server that is away for a while, or flaps, must not take away what it once told: so many
 // times upstream.resolve the last answer stays.
 constexpr TimeMs answer_outlives = 12;
+constexpr size_t names_max = 65536;
 constexpr TimeMs forever = std::numeric_limits<TimeMs>::max();
 
 TimeMs steady_ms() {
@@ -37,9 +38,10 @@ struct Route::Lookup : std::enable_shared_from_this<Lookup> {
         ErrorCode error;  // of its last answer
     };
 
-    Lookup(asio::io_context& names, Post post, size_t index, const config::Upstream& upstream,
-           const OwnAddresses& own_addresses, Chains& all_chains)
-        : home(std::move(post)),
+    Lookup(asio::io_context& names, NameMemory& shared_memory, Post post, size_t index,
+           const config::Upstream& upstream, const OwnAddresses& own_addresses, Chains& all_chains)
+        : memory(shared_memory),
+          home(std::move(post)),
           listener(index),
           kept_ms(upstream.resolve.count()),
           own(own_addresses),
@@ -66,6 +68,7 @@ struct Route::Lookup : std::enable_shared_from_this<Lookup> {
     void add(const Name& name, const Candidates* before);
     [[nodiscard]] bool leads_back(const Endpoint& endpoint);
 
+    NameMemory& memory;
     Post home;
     size_t listener;
     TimeMs kept_ms;
@@ -81,6 +84,21 @@ struct Route::Lookup : std::enable_shared_from_this<Lookup> {
     TimeMs usable_until = 0;  // the old answer may be used while a new one is asked for
     std::vector<Ready> waiting;
 };
+
+void NameMemory::keep(const std::string& name, const std::vector<Endpoint>& endpoints, TimeMs now) {
+    const std::lock_guard lock(mutex_);
+    // Names of configurations that are long gone.
+    if (answers_.size() >= names_max && !answers_.contains(name)) answers_.clear();
+    answers_[name] = {.endpoints = endpoints, .at = now};
+}
+
+std::vector<Endpoint> NameMemory::recall(const std::string& name, TimeMs now,
+                                         TimeMs age_max) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = answers_.find(name);
+    if (found == answers_.end() || now - found->second.at > age_max) return {};
+    return found->second.endpoints;
+}
 
 bool Chains::lead_to(size_t listener, size_t from) const {
     std::vector<bool> visited(next_.size());
@@ -129,8 +147,9 @@ void Route::Lookup::take(size_t entry, const ErrorCode& error, const Results& re
         name.endpoints.clear();
         for (const auto& result : results) name.endpoints.emplace_back(result.endpoint());
         name.answered = now;
-    } else if (now - name.answered > kept_ms * answer_outlives) {
-        name.endpoints.clear();
+        memory.keep(name.address.text(), name.endpoints, now);
+    } else {
+        name.endpoints = memory.recall(name.address.text(), now, kept_ms * answer_outlives);
     }
     ask_next(entry + 1);
 }
@@ -184,9 +203,10 @@ bool Route::Lookup::leads_back(const Endpoint& endpoint) {
 
 // ---- the public face
 
-Route::Route(asio::io_context& names, Post home, size_t listener, const config::Upstream& upstream,
-             const OwnAddresses& own, Chains& chains)
-    : lookup_(std::make_shared<Lookup>(names, std::move(home), listener, upstream, own, chains)) {}
+Route::Route(asio::io_context& names, NameMemory& memory, Post home, size_t listener,
+             const config::Upstream& upstream, const OwnAddresses& own, Chains& chains)
+    : lookup_(std::make_shared<Lookup>(names, memory, std::move(home), listener, upstream, own,
+                                       chains)) {}
 
 Route::~Route() {
     lookup_->gone = true;

@@ -5,7 +5,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "config/config.h"
@@ -39,6 +42,25 @@ class Chains final {
     std::vector<std::vector<size_t>> next_;
 };
 
+// The last good answer to each name, of whichever worker asked: a name server that is away must not
+// fail one worker's connections while another still has its answer. Any thread; locked only when a
+// lookup has ended.
+class NameMemory final {
+   public:
+    void keep(const std::string& name, const std::vector<Endpoint>& endpoints, TimeMs now);
+    // Empty: there is none, or it is older than this.
+    [[nodiscard]] std::vector<Endpoint> recall(const std::string& name, TimeMs now,
+                                               TimeMs age_max) const;
+
+   private:
+    struct Answer {
+        std::vector<Endpoint> endpoints;
+        TimeMs at = 0;
+    };
+    mutable std::mutex mutex_;
+    std::map<std::string, Answer> answers_;
+};
+
 class Route final {
    public:
     using Ready = std::function<void(const ResolvedUpstream&)>;
@@ -46,9 +68,9 @@ class Route final {
     using Post = std::function<void(std::function<void()>)>;
 
     // names: where the resolver answers, on whatever thread runs it; home: brings the answer here.
-    // own and chains outlive the route; chains is shared by the routes of one generation.
-    Route(asio::io_context& names, Post home, size_t listener, const config::Upstream& upstream,
-          const OwnAddresses& own, Chains& chains);
+    // memory, own and chains outlive the route; chains is shared by the routes of one generation.
+    Route(asio::io_context& names, NameMemory& memory, Post home, size_t listener,
+          const config::Upstream& upstream, const OwnAddresses& own, Chains& chains);
     ~Route();
     Route(const Route&) = delete;
     Route& operator=(const Route&) = delete;

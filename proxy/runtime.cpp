@@ -48,8 +48,8 @@ constexpr uint32_t descriptors_kept = 64;  // admin, log, resolver, epoll, liste
 uint32_t connection_limit(const config::Config& config) {
     if (config.limits.connections != 0) return config.limits.connections;
     const size_t files = raise_file_limit();
-    const size_t usable = files > 2 * descriptors_kept ? files - descriptors_kept : files;
-    return static_cast<uint32_t>(std::clamp<size_t>(usable / 2, 1, 1'000'000));
+    const size_t kept = std::min<size_t>(descriptors_kept, files / 2);
+    return static_cast<uint32_t>(std::clamp<size_t>((files - kept) / 2, 1, 1'000'000));
 }
 
 size_t worker_count(const config::Config& config) {
@@ -92,6 +92,7 @@ struct Runtime::Impl {
           sink(options.config, options.write_incident ? options.write_incident : stdout_writer()),
           shared{.sink = sink,
                  .names = control,
+                 .memory = name_memory,
                  .process_id = process_id(),
                  .workers = worker_count(options.config),
                  .client_left = [this](const PeerAddress& peer) { client_left(peer); }},
@@ -156,6 +157,7 @@ struct Runtime::Impl {
     Shared shared;
     // Before the workers, whose routes look names up in it.
     asio::io_context control{1};
+    NameMemory name_memory;
     AcceptGate gate;
     std::atomic<bool> counts_clients{false};
     std::vector<std::unique_ptr<Worker>> workers;

@@ -20,7 +20,7 @@ class Runtime final {
     struct Options {
         config::Config config;
         std::string version, commit;
-        // One finished incident line; default: stdout through spdlog.
+        // One finished incident line; default: stdout.
         std::function<void(const std::string&)> write_incident = {};
         // Reads the configuration again, for reloads: the new one, or every error. Called on the
         // control thread. Absent: nothing is ever reloaded.

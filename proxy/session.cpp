@@ -363,6 +363,8 @@ bool Session::is_agreed() const noexcept {
         answered == sniff::Protocol::http2 || answered == sniff::Protocol::http2_goaway;
     if (answered == sniff::Protocol::undecided) return false;
     if (conversation_.decided()) return conversation_.verdict() != sniff::Verdict::mismatch;
+    // Who hung up without a word has not spoken first: that depends on what the client says.
+    if (answered == sniff::Protocol::closed || answered == sniff::Protocol::reset) return false;
     if (asked == sniff::Protocol::http2) return http2;
     // A protocol in which the server speaks first; SETTINGS may still be wrong for the client.
     return asked == sniff::Protocol::undecided && !http2 &&
@@ -566,7 +568,11 @@ void Session::end() {
 
 void Session::note_ending(std::optional<Side> side, sniff::Operation operation, sniff::EndKind kind,
                           int error) noexcept {
-    if (ending_.kind != sniff::EndKind::none) return;
+    // A FIN ends one direction only: what ends the connection while the other is open is Telltale.
+    const bool by_telltale =
+        operation == sniff::Operation::deadline || operation == sniff::Operation::drain;
+    const bool half_closed = ending_.kind == sniff::EndKind::eof && by_telltale;
+    if (ending_.kind != sniff::EndKind::none && !half_closed) return;
     ending_ = {side, operation, kind, error, phase()};
 }
 

@@ -4,14 +4,14 @@
 
 namespace telltale::proxy {
 
-Setup::Setup(GenerationPtr generation, asio::io_context& names, const Route::Post& home,
-             const Setup* before)
+Setup::Setup(GenerationPtr generation, asio::io_context& names, NameMemory& memory,
+             const Route::Post& home, const Setup* before)
     : generation_(std::move(generation)),
       chains_(generation_->config.listeners.size()),
       known_(generation_->config.listeners.size()) {
     for (const config::Listener& listener : generation_->config.listeners) {
         const size_t index = routes_.size();
-        routes_.push_back(std::make_unique<Route>(names, home, index, listener.upstream,
+        routes_.push_back(std::make_unique<Route>(names, memory, home, index, listener.upstream,
                                                   generation_->own, chains_));
         if (before == nullptr) continue;
         for (size_t old = 0; old < before->routes_.size(); ++old) {

@@ -19,8 +19,8 @@ class Setup final : public boost::intrusive_ref_counter<Setup, boost::thread_uns
    public:
     // names: where the resolver answers; home: brings its answers to the worker's thread.
     // before: the setup that this one follows; what its routes learned is taken over.
-    Setup(GenerationPtr generation, asio::io_context& names, const Route::Post& home,
-          const Setup* before);
+    Setup(GenerationPtr generation, asio::io_context& names, NameMemory& memory,
+          const Route::Post& home, const Setup* before);
 
     [[nodiscard]] const GenerationPtr& generation() const noexcept { return generation_; }
     [[nodiscard]] const config::Config& config() const noexcept { return generation_->config; }

@@ -81,8 +81,8 @@ SetupPtr Worker::make_setup(const GenerationPtr& generation) {
     }
     buffers_.set_limit(generation->config.limits.buffered_bytes / shared_.workers);
     return {new Setup(
-        generation, shared_.names, [this](Reactor::Task task) { reactor_.post(std::move(task)); },
-        setup_.get())};
+        generation, shared_.names, shared_.memory,
+        [this](Reactor::Task task) { reactor_.post(std::move(task)); }, setup_.get())};
 }
 
 // A connection may still come in for a generation that is no longer the newest: its listener was

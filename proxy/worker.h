@@ -32,6 +32,7 @@ namespace telltale::proxy {
 struct Shared {
     IncidentSink& sink;
     asio::io_context& names;  // where names are looked up; runs on another thread
+    NameMemory& memory;       // of their answers
     std::string process_id;   // first part of an incident's id
     size_t workers = 1;
     // Any worker's thread: a connection from this address has ended. May be empty.

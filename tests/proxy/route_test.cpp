@@ -24,11 +24,12 @@ config::Upstream to(std::initializer_list<config::Address> addresses) {
 
 struct World {
     asio::io_context context;
+    NameMemory memory;
     OwnAddresses own;
     Chains chains{4};
 
     Route route(const config::Upstream& upstream, size_t listener = 0) {
-        return Route(context, at_once, listener, upstream, own, chains);
+        return Route(context, memory, at_once, listener, upstream, own, chains);
     }
 };
 
@@ -103,6 +104,22 @@ TEST(Route, an_old_answer_serves_while_a_new_one_is_asked_for_and_then_no_more) 
     EXPECT_NE(route.current(now_ms() + resolve_ms + 1000), nullptr);
     EXPECT_GT(world.context.run_for(std::chrono::seconds(10)), 0U) << "asked in the background";
     EXPECT_EQ(route.current(now_ms() + resolve_ms * 13), nullptr);
+}
+
+TEST(Route, the_answer_that_another_worker_got_serves_when_the_name_server_is_away) {
+    World world;
+    const config::Upstream upstream = to({{"no-such-host.invalid", 1, {}}});
+    const Endpoint told = *numeric_endpoint({"10.0.0.9", 1, {}});
+    world.memory.keep("no-such-host.invalid:1", {told}, now_ms());
+    Route route = world.route(upstream);
+    route.resolve(now_ms(), [](const ResolvedUpstream&) {});
+    world.context.run_for(std::chrono::seconds(30));
+    ASSERT_NE(route.current(now_ms()), nullptr);
+    EXPECT_FALSE(route.current(now_ms())->error);
+    EXPECT_EQ(to_text(first(route).endpoint), "10.0.0.9:1");
+    const TimeMs too_old = upstream.resolve.count() * 12 + 1000;
+    EXPECT_TRUE(
+        world.memory.recall("no-such-host.invalid:1", now_ms() + too_old, too_old - 1000).empty());
 }
 
 TEST(Route, what_was_learned_of_an_endpoint_outlives_the_answer_that_named_it) {

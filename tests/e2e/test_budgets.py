@@ -82,9 +82,9 @@ def test_a_message_allocates_nothing(tmp_path):
             counting.ping(sock, 1000)
             return heap.made() - before
 
-        # The control thread may still be at what it does once after the start.
+        # The control thread has things to do now and then, also after the start; 2,000 messages a burst would show.
         costs = [burst() for _ in range(4)]
-        assert min(costs) == 0 and sum(costs) <= 4, costs
+        assert min(costs) == 0 and max(costs) < 50, costs
 
 
 def test_a_healthy_connection_keeps_to_its_allocations_and_frees_them_all(tmp_path):

@@ -28,6 +28,7 @@ Content read_file(const std::string& file) {
     std::string text(file_bytes_max + 1, '\0');
     if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<size_t>(stream.gcount()));
+    text.shrink_to_fit();  // it is kept as long as the process lives
     // Opening a directory succeeds; it is the read that says EISDIR.
     if (!stream.eof() && text.size() <= file_bytes_max) {
         const int error = errno != 0 ? errno : EIO;

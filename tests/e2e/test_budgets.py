@@ -69,7 +69,12 @@ def assert_within(budget, cost):
     assert not over, f"more than {budget}: {cost}"
 
 
-# ---- heap
+# ---- memory and heap
+
+def test_a_sidecar_starts_with_little_memory_of_its_own():
+    with Telltale(Listener("127.0.0.1:1")) as telltale:
+        assert telltale.resident_bytes("RssAnon") < 2 * 2**20
+
 
 def test_a_message_allocates_nothing(tmp_path):
     heap = counting.Allocations(tmp_path)

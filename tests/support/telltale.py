@@ -217,9 +217,10 @@ class Telltale(Program):
                  and not any(text in line for text in self.expected_warnings)]
         assert noise == [], "unexpected words on stderr:\n" + "\n".join(noise)
 
-    def resident_bytes(self):
+    def resident_bytes(self, kind="VmRSS"):
+        """kind: VmRSS, or RssAnon without the pages of files, which are shared and differ between machines."""
         with open(f"/proc/{self.child_pid()}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * 1024
+            return int(re.search(rf"{kind}:\s+(\d+) kB", file.read()).group(1)) * 1024
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.child_pid()}/fd"))

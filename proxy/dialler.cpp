@@ -56,8 +56,8 @@ void Dialler::start() {
     }
     // The resolver has its own limit; ours lets the client go first when that one is longer.
     until_ms_ = now + session_.setup().config().timeouts.connect.count() * 2;
-    route.resolve(now, [session = boost::intrusive_ptr<Session>(&session_),
-                        this](const ResolvedUpstream& upstream) {
+    route.resolve([session = boost::intrusive_ptr<Session>(&session_),
+                   this](const ResolvedUpstream& upstream) {
         session->worker().read_clock();
         if (session->is_dialling() && !candidates_) take(upstream);
     });

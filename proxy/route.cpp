@@ -219,7 +219,7 @@ const ResolvedUpstream* Route::current(TimeMs now) {
     return &lookup_->answer;
 }
 
-void Route::resolve(TimeMs, Ready ready) {
+void Route::resolve(Ready ready) {
     lookup_->waiting.push_back(std::move(ready));
     lookup_->ask();
 }

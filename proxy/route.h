@@ -80,7 +80,7 @@ class Route final {
     [[nodiscard]] const ResolvedUpstream* current(TimeMs now);
     // Calls back when there is an answer; one question is under way at a time, all who wait share
     // it.
-    void resolve(TimeMs now, Ready ready);
+    void resolve(Ready ready);
     // Of another generation with the same addresses: what it has learned.
     void inherit(const Route& other);
     [[nodiscard]] size_t ejected(TimeMs now) const noexcept;

@@ -14,6 +14,7 @@ import pytest
 
 from support import clients, http2, netns, peers, process, sockets
 from support.ports import free_port
+from support.repeated import Repeated
 from support.sockets import ScriptedServer, receive_all, receive_exactly
 from support.telltale import Listener, Telltale
 from support.wait import PATIENCE, until
@@ -64,20 +65,18 @@ def call(telltale, address=None):
         assert receive_exactly(client, len(ANSWER)) == ANSWER
 
 
-class Calls:
+class Calls(Repeated):
     """Threads that call without a pause, each call on a connection of its own, as (begun, over, code, text)."""
 
     def __init__(self, target, threads=4):
         self.target = target
         self.done = []
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+        super().__init__(*[self._call] * threads)
 
-    def _run(self):
-        while not self._over.is_set():
-            begun = time.monotonic()
-            code, text = clients.grpc_call(self.target, timeout=10)
-            self.done.append((begun, time.monotonic(), code, text))
+    def _call(self):
+        begun = time.monotonic()
+        code, text = clients.grpc_call(self.target, timeout=10)
+        self.done.append((begun, time.monotonic(), code, text))
 
     def failures(self):
         return [one for one in list(self.done) if one[2] != "OK"]
@@ -89,16 +88,6 @@ class Calls:
 
         wanted = good() + more
         until(lambda: good() >= wanted, lambda: f"{more} more good calls; the last: {self.done[-3:]}", patience)
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
 
 
 # ---- upstreams that go and come back

@@ -6,51 +6,38 @@ import stat
 import threading
 
 from support import clients, http2, peers, process, sockets
+from support.repeated import Repeated
 from support.telltale import Listener, Telltale
 from support.wait import until
 
 RESTARTS = 20
 
 
-class Load:
+class Load(Repeated):
     """Threads that call without a pause, each call on a connection of its own; counts what fails."""
 
     def __init__(self, target, address, threads=3):
         self.target, self.address = target, address
         self.calls, self.failures = 0, []
-        self._over = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._grpc) for _ in range(threads)]
-        self._threads.append(threading.Thread(target=self._raw))
+        super().__init__(*[self._grpc] * threads, self._raw)
 
     def _grpc(self):
-        while not self._over.is_set():
-            code, text = clients.grpc_call(self.target, timeout=10)
-            self._count(code == "OK", f"{code} {text}")
+        code, text = clients.grpc_call(self.target, timeout=10)
+        self._count(code == "OK", f"{code} {text}")
 
     def _raw(self):
-        while not self._over.is_set():
-            try:
-                got, ending = clients.http2_first_answer(self.address, http2.FIRST_FLIGHT)
-                self._count(len(got) >= 9, f"{got!r} {ending}")
-            except OSError as error:
-                self._count(False, repr(error))
+        try:
+            got, ending = clients.http2_first_answer(self.address, http2.FIRST_FLIGHT)
+            self._count(len(got) >= 9, f"{got!r} {ending}")
+        except OSError as error:
+            self._count(False, repr(error))
 
     def _count(self, fine, text):
         with self._lock:
             self.calls += 1
             if not fine:
                 self.failures.append(text)
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
 
 
 @contextlib.contextmanager

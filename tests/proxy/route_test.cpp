@@ -53,7 +53,7 @@ TEST(Route, asks_once_for_all_who_wait_and_keeps_the_answer) {
     EXPECT_EQ(route.current(now_ms()), nullptr);
     int answers = 0;
     for (int i = 0; i < 3; ++i) {
-        route.resolve(now_ms(), [&](const ResolvedUpstream& upstream) {
+        route.resolve([&](const ResolvedUpstream& upstream) {
             ++answers;
             EXPECT_GE(upstream.candidates->all().size(), 2U);
         });
@@ -68,7 +68,7 @@ TEST(Route, keeps_a_failure_too_but_not_for_long) {
     World world;
     Route route = world.route(to({{"no-such-host.invalid", 1, {}}}));
     ErrorCode error;
-    route.resolve(now_ms(), [&](const ResolvedUpstream& upstream) { error = upstream.error; });
+    route.resolve([&](const ResolvedUpstream& upstream) { error = upstream.error; });
     world.context.run_for(std::chrono::seconds(30));
     EXPECT_TRUE(error);
     const ResolvedUpstream* kept = route.current(now_ms());
@@ -82,7 +82,7 @@ TEST(Route, a_name_that_fails_does_not_take_the_others_with_it) {
     Route route = world.route(to({{"no-such-host.invalid", 1, {}}, {"10.0.0.2", 10261, {}}}));
     ErrorCode error;
     size_t count = 0;
-    route.resolve(now_ms(), [&](const ResolvedUpstream& upstream) {
+    route.resolve([&](const ResolvedUpstream& upstream) {
         error = upstream.error;
         count = upstream.candidates->all().size();
     });
@@ -95,7 +95,7 @@ TEST(Route, an_old_answer_serves_while_a_new_one_is_asked_for_and_then_no_more) 
     World world;
     config::Upstream upstream = to({{"localhost", 10260, {}}});
     Route route = world.route(upstream);
-    route.resolve(now_ms(), [](const ResolvedUpstream&) {});
+    route.resolve([](const ResolvedUpstream&) {});
     world.context.run_for(std::chrono::seconds(10));
     const TimeMs resolve_ms = upstream.resolve.count();
     ASSERT_NE(route.current(now_ms()), nullptr);
@@ -112,7 +112,7 @@ TEST(Route, the_answer_that_another_worker_got_serves_when_the_name_server_is_aw
     const Endpoint told = *numeric_endpoint({"10.0.0.9", 1, {}});
     world.memory.keep("no-such-host.invalid:1", {told}, now_ms());
     Route route = world.route(upstream);
-    route.resolve(now_ms(), [](const ResolvedUpstream&) {});
+    route.resolve([](const ResolvedUpstream&) {});
     world.context.run_for(std::chrono::seconds(30));
     ASSERT_NE(route.current(now_ms()), nullptr);
     EXPECT_FALSE(route.current(now_ms())->error);
@@ -126,7 +126,7 @@ TEST(Route, what_was_learned_of_an_endpoint_outlives_the_answer_that_named_it) {
     World world;
     Route route = world.route(to({{"localhost", 10260, {}}}));
     const auto ask = [&] {
-        route.resolve(now_ms(), [](const ResolvedUpstream&) {});
+        route.resolve([](const ResolvedUpstream&) {});
         world.context.restart();
         world.context.run_for(std::chrono::seconds(10));
     };
@@ -141,7 +141,7 @@ TEST(Route, what_was_learned_of_an_endpoint_outlives_the_answer_that_named_it) {
 TEST(Route, a_new_generation_inherits_names_and_what_was_learned) {
     World world;
     Route before = world.route(to({{"localhost", 10260, {}}, {"10.0.0.2", 1, {}}}));
-    before.resolve(now_ms(), [](const ResolvedUpstream&) {});
+    before.resolve([](const ResolvedUpstream&) {});
     world.context.run_for(std::chrono::seconds(10));
     const_cast<Candidate&>(first(before)).active = 9;
     Route same = world.route(to({{"localhost", 10260, {}}, {"10.0.0.3", 1, {}}}), 1);

@@ -4,9 +4,11 @@
 // here (bounded, not escaped): whoever prints them escapes them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sniff/protocol.h"
@@ -34,8 +36,8 @@ struct Http1Response {    // RFC 9112 §4
     std::string reason;
     std::string server, via, content_type, location, content_length, connection;
     std::vector<std::pair<std::string, std::string>>
-        headers;       // in wire order, at most 32, names as sent
-    std::string body;  // the first 512 bytes seen
+        headers;                               // in wire order, at most 32, names as sent
+    std::string body;                          // the first 512 bytes seen
     std::string telltale_cause, telltale_hop;  // of a Telltale that answered itself
     bool head_complete = false;
 };
@@ -146,11 +148,39 @@ struct RegistryFacts {
     std::string source;  // "openim data set", "configuration"
 };
 
+// ---- what was asked after the incident: nothing unless the configuration wants it
+
+// What a port speaks, found by connecting to it (proxy/probe). One word each in records.
+enum class Spoken : uint8_t {
+    unknown,   // not asked, or the answer did not come in time
+    grpc,      // an unknown method was answered by grpc-status 12
+    http2,     // SETTINGS, but no gRPC
+    tls_h2,    // TLS whose ALPN selects h2
+    tls,       // TLS without h2
+    http1,     // a status line of HTTP/1, or a page without one
+    other,     // other bytes
+    nothing,   // connected; no byte, or hung up
+    refused,   // RST to the SYN
+    no_reply,  // no answer to the SYN, or unreachable
+};
+inline constexpr std::array<std::string_view, 10> spoken_names = {
+    "unknown", "grpc",  "http2",   "tls_h2",  "tls",
+    "http1",   "other", "nothing", "refused", "no_reply"};
+
+struct ConfirmedPort {  // of the address of the incident
+    uint16_t port = 0;
+    Spoken spoken = Spoken::unknown;
+    bool metrics = false;  // answered GET /metrics in the Prometheus text format
+};
+
 struct Evidence {
     std::string listener;
     Direction direction = Direction::inbound;
     Expect expect = Expect::any;
-    std::string client_address;    // "10.244.1.5:43210", "unix:/run/x.sock"
+    std::string client_address;  // "10.244.1.5:43210", "unix:/run/x.sock"
+    std::string
+        listener_address;        // where the client reached this Telltale: its side's local address
+    std::string upstream_local;  // this Telltale's own address towards the upstream
     std::string upstream_address;  // the address dialled last; empty when there was none
     uint16_t upstream_port = 0;
     std::string requested;  // the upstream as configured: "group-rpc-service:12260"
@@ -171,6 +201,9 @@ struct Evidence {
     Millis now = 0;
 
     RegistryFacts registry;
+
+    std::string dns_name;                  // PTR of the upstream's IP address, without a final dot
+    std::vector<ConfirmedPort> confirmed;  // the dialled port first, then its siblings
 };
 
 }  // namespace telltale::sniff

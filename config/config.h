@@ -87,6 +87,24 @@ struct Service {  // one row of the registry
     friend bool operator==(const Service&, const Service&) = default;
 };
 
+// How the address at fault gets a name after an incident, where the registry has none.
+struct Names {
+    bool dns = true;                         // ask for PTR records
+    std::chrono::milliseconds timeout{300};  // a record waits no longer for its name
+    uint32_t per_second = 20;                // questions; more go without
+    friend bool operator==(const Names&, const Names&) = default;
+};
+
+// Active confirmation: after an incident, what else the address seen can speak.
+struct Confirm {
+    bool enabled = false;
+    std::vector<uint16_t> ports;                   // asked besides those of the registry
+    std::chrono::milliseconds timeout{1500};       // a record waits no longer for what it adds
+    std::chrono::milliseconds again_after{60000};  // until then the answer for an address stands
+    uint32_t per_minute = 30;                      // addresses asked; more go without
+    friend bool operator==(const Confirm&, const Confirm&) = default;
+};
+
 struct Timeouts {
     std::chrono::milliseconds connect{5000};
     std::chrono::milliseconds idle{0};  // 0: never; a gRPC connection may be idle for days
@@ -147,6 +165,8 @@ struct Config {
     Answer answer;
     Reroute reroute;
     std::vector<Service> services;
+    Names names;
+    Confirm confirm;
     Timeouts timeouts;
     Sniff sniff;
     Limits limits;

@@ -19,6 +19,7 @@ constexpr size_t addresses_max = 1024;
 constexpr size_t data_sets_max = 16;
 constexpr size_t source_max = 80;
 constexpr uint16_t port_max = 65535;
+constexpr size_t confirm_ports_max = 16;
 
 // A sub-mapping whose keys fill the same struct as the keys around it.
 template <typename T>
@@ -294,6 +295,28 @@ Key<Config> registry_key() {
             .below = std::move(below)};
 }
 
+// ---- what is asked after an incident
+
+Keys<Names> names_keys() {
+    return {
+        scalar("dns", &Names::dns, yes_or_no()),
+        scalar("timeout", &Names::timeout, duration_between(milliseconds(10), seconds(5))),
+        scalar("per_second", &Names::per_second, number_between<uint32_t>(1, 1000)),
+    };
+}
+
+Keys<Confirm> confirm_keys() {
+    return {
+        scalar("enabled", &Confirm::enabled, yes_or_no()),
+        list("ports", &Confirm::ports,
+             values<Confirm>("a list of ports", confirm_ports_max,
+                             number_between<uint16_t>(1, port_max))),
+        scalar("timeout", &Confirm::timeout, duration_between(milliseconds(100), seconds(10))),
+        scalar("again_after", &Confirm::again_after, duration_between(seconds(1), hours(24))),
+        scalar("per_minute", &Confirm::per_minute, number_between<uint32_t>(1, 6000)),
+    };
+}
+
 // ---- numbers
 
 Keys<Timeouts> timeouts_keys() {
@@ -352,6 +375,8 @@ const Keys<Config>& config_keys() {
         mapping("answer", &Config::answer, answer_keys()),
         mapping("reroute", &Config::reroute, reroute_keys()),
         registry_key(),
+        mapping("names", &Config::names, names_keys()),
+        mapping("confirm", &Config::confirm, confirm_keys()),
         mapping("timeouts", &Config::timeouts, timeouts_keys()),
         mapping("sniff", &Config::sniff, sniff_keys()),
         mapping("limits", &Config::limits, limits_keys()),

@@ -47,8 +47,13 @@ struct Http2Setting {  // RFC 9113 §6.5.1
     uint32_t value = 0;
 };
 
-struct Http2Headers {  // the first header block that a side sent, by nghttp2's HPACK
-    int status = -1;   // -1: no :status; nginx really sends 000
+inline constexpr size_t http2_names_max = 16;
+
+struct Http2Headers {           // the first header block that a side sent, by nghttp2's HPACK
+    int status = -1;            // -1: no :status; nginx really sends 000
+    uint8_t server_fields = 0;  // more than one: somebody claims to be several programs
+    std::array<uint32_t, http2_names_max>
+        names{};  // header_name_hash() of each name in wire order, pseudo headers left out; 0: none
     std::string method, path, content_type, user_agent, server, via, grpc_status, grpc_message;
     std::vector<std::string> forwarded;
     std::string telltale_cause, telltale_hop;  // of a Telltale that answered itself
@@ -75,6 +80,8 @@ struct TlsAlert {  // RFC 8446 §6
     uint8_t description = 0;
 };
 
+enum class EndKind : uint8_t { none, eof, reset, error, timeout, aborted };
+
 struct SideEvidence {
     Protocol protocol = Protocol::undecided;
     std::string first_bytes;  // raw, at most first_bytes_max, of the innermost layer
@@ -88,6 +95,7 @@ struct SideEvidence {
     std::string greeting;  // ssh, mysql, redis, smtp: the first line or the version text
     uint64_t bytes = 0;
     std::optional<Millis> first_byte_at;
+    EndKind end = EndKind::none;  // of the upstream: eof or reset when it had ended by then
 };
 inline constexpr size_t first_bytes_max = 256;
 
@@ -124,7 +132,6 @@ enum class Operation : uint8_t {
     policy,  // on_mismatch: answer or reset
     limit,   // one of the configuration's, or what this host has of descriptors, ports and memory
 };
-enum class EndKind : uint8_t { none, eof, reset, error, timeout, aborted };
 enum class Phase : uint8_t { connecting, before_verdict, relaying, closing };
 
 struct Ending {                // the first cause of an ending wins
@@ -202,7 +209,11 @@ struct Evidence {
 
     RegistryFacts registry;
 
-    std::string dns_name;                  // PTR of the upstream's IP address, without a final dot
+    std::string dns_name;         // PTR of the upstream's IP address, without a final dot
+    std::string client_dns_name;  // the same of the client's
+    // What the host of `requested` is called at the end of its aliases:
+    // "group-rpc-service.openim.svc.cluster.local"; empty: not asked
+    std::string requested_dns_name;
     std::vector<ConfirmedPort> confirmed;  // the dialled port first, then its siblings
 };
 

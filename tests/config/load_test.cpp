@@ -39,6 +39,9 @@ TEST(Load, reads_every_key) {
         "reroute: {attempts: 2, eject_s: 3, correct_port: true}\n"
         "registry: {services: [{name: s, grpc: 4, metrics: 5, addresses: [10.0.0.1, \"::1\"], "
         "source: me}]}\n"
+        "names: {dns: false, timeout: 12ms, per_second: 13}\n"
+        "confirm: {enabled: true, ports: [14, 15], timeout: 160ms, again_after: 17s, per_minute: "
+        "18}\n"
         "timeouts: {connect: 1s, idle: 2m, half_closed: 3h, drain: 4ms, drain_delay: 5s}\n"
         "sniff: {window_bytes: 1024, preface_hold: 6ms, settle: 7ms, silent_after: 8ms}\n"
         "limits: {connections: 9, connections_per_client: 12, accept_rate: 13, incident_queue: "
@@ -68,6 +71,12 @@ TEST(Load, reads_every_key) {
     const Service service{
         .name = "s", .grpc = 4, .metrics = 5, .addresses = {"10.0.0.1", "::1"}, .source = "me"};
     EXPECT_EQ(config.services, std::vector<Service>{service});
+    EXPECT_EQ(config.names, (Names{.dns = false, .timeout = milliseconds(12), .per_second = 13}));
+    EXPECT_EQ(config.confirm, (Confirm{.enabled = true,
+                                       .ports = {14, 15},
+                                       .timeout = milliseconds(160),
+                                       .again_after = milliseconds(17'000),
+                                       .per_minute = 18}));
     const Timeouts timeouts{.connect = milliseconds(1000),
                             .idle = milliseconds(120'000),
                             .half_closed = milliseconds(10'800'000),
@@ -195,7 +204,8 @@ TEST_P(LoadError, is_said_with_line_path_and_what_was_expected) {
 }
 
 const std::string root_keys =
-    "node, admin, workers, handover, listeners, answer, reroute, registry, timeouts, sniff, "
+    "node, admin, workers, handover, listeners, answer, reroute, registry, names, confirm, "
+    "timeouts, sniff, "
     "limits, "
     "log, runbook_url";
 
@@ -283,6 +293,15 @@ INSTANTIATE_TEST_SUITE_P(
               "t.yaml:6: answer.text: got an unknown key, expected one of show_addresses, linger"},
         Wrong{"reroute: {attempts: 9}",
               "t.yaml:6: reroute.attempts: got \"9\", expected a whole number from 0 to 8"},
+        Wrong{"names: {timeout: 9ms}",
+              "t.yaml:6: names.timeout: got \"9ms\", expected a duration from 10ms to 5s, such as "
+              "100ms, 5s or 15m"},
+        Wrong{"names: {per_second: 0}",
+              "t.yaml:6: names.per_second: got \"0\", expected a whole number from 1 to 1000"},
+        Wrong{"confirm: {enabled: maybe}",
+              "t.yaml:6: confirm.enabled: got \"maybe\", expected false or true"},
+        Wrong{"confirm: {ports: [0]}",
+              "t.yaml:6: confirm.ports[0]: got \"0\", expected a whole number from 1 to 65535"},
         Wrong{"reroute: {eject_s: 1m}",
               "t.yaml:6: reroute.eject_s: got \"1m\", expected a whole number from 0 to 86400"},
         Wrong{"reroute: {eject_s: 86401}",

@@ -64,6 +64,14 @@ class Generator final {
                           .correct_port = coin()};
         const uint64_t services = number(0, 4);
         for (uint64_t i = 0; i < services; ++i) config.services.push_back(service(i));
+        config.names = {.dns = coin(),
+                        .timeout = duration(10, 5'000),
+                        .per_second = static_cast<uint32_t>(number(1, 1000))};
+        config.confirm = {.enabled = coin(),
+                          .ports = std::vector<uint16_t>(number(0, 16), 10'260),
+                          .timeout = duration(100, 10'000),
+                          .again_after = duration(1000, 80'000'000),
+                          .per_minute = static_cast<uint32_t>(number(1, 6000))};
         config.timeouts = {.connect = duration(1, 600'000),
                            .idle = duration(0, 1'000'000'000),
                            .half_closed = duration(1, 1'000'000'000),

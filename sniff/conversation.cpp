@@ -724,6 +724,10 @@ void Conversation::describe(Evidence& evidence) const {
     if (!state_) return;
     state_->client.describe(evidence.client);
     state_->upstream.describe(evidence.upstream);
+    if (state_->upstream_end) {
+        evidence.upstream.end =
+            *state_->upstream_end == StreamEnd::fin ? EndKind::eof : EndKind::reset;
+    }
     evidence.layers.assign(state_->layers.begin(), state_->layers.begin() + state_->layer_count);
     evidence.connect_target = state_->connect_target;
     evidence.verdict = state_->verdict;

@@ -124,6 +124,7 @@ class FirstHeaders final {
         headers_ = {};
         block_size_ = 0;
         count_ = 0;
+        names_ = 0;
     }
 
     // A part of a block; false when it is too long or no HPACK.
@@ -160,6 +161,7 @@ class FirstHeaders final {
 
     void keep(std::string_view name, std::string_view value) noexcept {
         value = value.substr(0, header_text_max);
+        note_name(name);
         if (name == ":status") headers_.status = read_status(value);
         if (name == ":method") headers_.method = value;
         if (name == ":path") headers_.path = value;
@@ -172,6 +174,12 @@ class FirstHeaders final {
         if (name == "x-telltale-cause") headers_.telltale_cause = value;
         if (name == "x-telltale-hop") headers_.telltale_hop = value;
         if (name.size() <= header_text_max) add_forwarded(headers_.forwarded, name);
+    }
+
+    void note_name(std::string_view name) noexcept {
+        if (name.empty() || name.front() == ':') return;
+        if (name == "server" && headers_.server_fields < UINT8_MAX) ++headers_.server_fields;
+        if (names_ < http2_names_max) headers_.names[names_++] = header_name_hash(name);
     }
 
     static int read_status(std::string_view value) noexcept {
@@ -188,6 +196,7 @@ class FirstHeaders final {
     Http2Headers headers_;
     size_t block_size_ = 0;
     size_t count_ = 0;
+    size_t names_ = 0;
 };
 
 // ---- the walker

@@ -40,6 +40,14 @@ enum class FrameType : uint8_t {
     continuation,
 };
 
+// A name of a header field as one number (FNV-1a), so that names and their order cost no memory of
+// their own. Of lower case text, as HTTP/2 has it.
+[[nodiscard]] constexpr uint32_t header_name_hash(std::string_view name) noexcept {
+    uint32_t hash = 2166136261U;
+    for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 16777619U;
+    return hash;
+}
+
 struct FrameHeader {      // RFC 9113 §4.1
     uint32_t length = 0;  // of the payload
     uint8_t type = 0;

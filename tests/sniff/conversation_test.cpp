@@ -516,6 +516,17 @@ constexpr std::string_view told_answer =
     "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 9\r\nX-Telltale-Cause: refused\r\n"
     "x-telltale-hop: upstream\r\n\r\nNothing.\n";
 
+TEST(Conversation, tells_how_the_upstream_ended_after_its_answer) {
+    for (const auto& [how, end] : {std::pair{fin, EndKind::eof}, std::pair{rst, EndKind::reset}}) {
+        Player player(Expect::grpc);
+        player.play({connected(), client(client_start()),
+                     upstream("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")});
+        EXPECT_EQ(player.evidence().upstream.end, EndKind::none);
+        player.play(end_of(Side::upstream, how));
+        EXPECT_EQ(player.evidence().upstream.end, end);
+    }
+}
+
 }  // namespace
 
 TEST(ConversationHttp1, reports_an_answer_that_another_telltale_gave_and_stays_a_match) {

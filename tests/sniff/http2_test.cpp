@@ -130,6 +130,28 @@ TEST(FrameWalker, reads_first_headers_of_real_answers) {
     EXPECT_EQ(go.first_headers()->status, 404);
 }
 
+TEST(FrameWalker, notes_the_names_of_an_answer_in_their_order) {
+    const auto nginx = walk_upstream("nginx_http2_404_headers");
+    ASSERT_NE(nginx.first_headers(), nullptr);
+    const auto& names = nginx.first_headers()->names;
+    const std::vector<uint32_t> first(names.begin(), names.begin() + 5);
+    EXPECT_EQ(first, (std::vector<uint32_t>{header_name_hash("server"), header_name_hash("date"),
+                                            header_name_hash("content-type"),
+                                            header_name_hash("content-length"), 0}));
+    EXPECT_EQ(nginx.first_headers()->server_fields, 1);
+}
+
+TEST(FrameWalker, notes_no_more_than_sixteen_names_and_counts_repeated_servers) {
+    Encoder encoder;
+    Fields fields = {{":status", "200"}};
+    for (int i = 0; i < 40; ++i) fields.emplace_back("server", "s" + std::to_string(i));
+    const auto walker = walk(Side::upstream, empty_settings + frame(FrameType::headers, end_headers,
+                                                                    1, encoder.block(fields)));
+    ASSERT_NE(walker.first_headers(), nullptr);
+    EXPECT_EQ(walker.first_headers()->server_fields, 40);
+    EXPECT_EQ(walker.first_headers()->names.back(), header_name_hash("server"));
+}
+
 TEST(FrameWalker, reads_answers_of_grpc) {
     const auto unary = walk_upstream("grpc_core_unary_answer");
     ASSERT_NE(unary.first_headers(), nullptr);

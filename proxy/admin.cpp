@@ -18,6 +18,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/system/system_error.hpp>
@@ -29,8 +30,10 @@
 #include <utility>
 
 #include "proxy/admin_guard.h"
+#include "proxy/admin_negotiation.h"
 #include "proxy/admin_pages.h"
 #include "proxy/endpoint.h"
+#include "proxy/page_files.h"
 
 namespace telltale::proxy {
 
@@ -44,7 +47,7 @@ using Stream = beast::basic_stream<asio::generic::stream_protocol, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Request = http::request<http::string_body>;
-using Response = http::response<http::string_body>;
+using Response = http::response<http::span_body<const char>>;
 
 constexpr uint32_t header_bytes_max = 8192;
 constexpr uint64_t body_bytes_max = 65536;
@@ -64,12 +67,23 @@ constexpr std::string_view plain_text = "text/plain; charset=utf-8";
 constexpr std::string_view json_text = "application/json";
 // Prometheus tells the text format by this parameter.
 constexpr std::string_view metrics_text = "text/plain; version=0.0.4; charset=utf-8";
+// Everything that the page needs comes from here, and nothing that it shows can run.
+constexpr std::string_view content_security_policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 struct Answer {
     http::status status = http::status::ok;
     std::string_view type = plain_text;
     std::string body;
-    std::string_view allow;  // of 405: the methods that there are
+    std::string_view allow;          // of 405: the methods that there are
+    std::string etag = {};           // "": none
+    const PageFile* file = nullptr;  // is the body instead, and lives as long as the program
+    bool varies = false;             // with the Accept header
+
+    [[nodiscard]] std::string_view content() const {
+        return file != nullptr ? file->text : std::string_view(body);
+    }
 };
 using Reply = std::function<void(Answer)>;
 
@@ -78,8 +92,17 @@ struct Question {
     bool as_text = false;  // ?format=text
     bool as_json = false;  // ?format=json
     bool verbose = false;  // ?verbose
+    bool as_page = false;  // a browser asks
+    const PageFile* file = nullptr;
     std::string body;
 };
+
+// Asked for again and again: the same body need not be sent again.
+Answer tagged_json(std::string body) {
+    Answer answer{http::status::ok, json_text, std::move(body), {}};
+    answer.etag = etag_of(answer.body);
+    return answer;
+}
 
 // ---- routes to look at
 
@@ -106,7 +129,25 @@ void incidents(const AdminSources& from, const Question& question, Reply reply) 
     from.incidents([as_text = question.as_text,
                     reply = std::move(reply)](const std::vector<IncidentSink::Entry>& entries) {
         if (as_text) return reply({http::status::ok, plain_text, incidents_text(entries), {}});
-        reply({http::status::ok, json_text, incidents_json(entries), {}});
+        reply(tagged_json(incidents_json(entries)));
+    });
+}
+
+void listeners(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    from.listeners(connection_rows_max,
+                   [&from, reply = std::move(reply)](const std::vector<ListenerFacts>& facts) {
+                       const auto checks = from.checks ? from.checks() : std::vector<CheckState>();
+                       reply({http::status::ok,
+                              json_text,
+                              listeners_json(from.node(), from.not_ready_reason(),
+                                             std::chrono::system_clock::now(), facts, checks),
+                              {}});
+                   });
+}
+
+void history(const AdminSources& from, const Question& /*question*/, Reply reply) {
+    from.history([reply = std::move(reply)](const IncidentHistory& history) {
+        reply(tagged_json(history_json(history)));
     });
 }
 
@@ -132,6 +173,15 @@ void log_level(const AdminSources& from, const Question& /*question*/, Reply rep
 }
 
 void index(const AdminSources& from, const Question& question, Reply reply);
+
+void page_part(const AdminSources& /*from*/, const Question& question, Reply reply) {
+    const PageFile& file = *question.file;
+    Answer answer{http::status::ok, file.type, {}, {}};
+    answer.etag = file.etag;
+    answer.file = &file;
+    answer.varies = file.path == "/";
+    reply(std::move(answer));
+}
 
 // ---- routes that change something
 
@@ -182,9 +232,9 @@ bool always(const AdminSources& /*from*/) {
 bool never(const AdminSources& /*from*/) {
     return false;
 }
-template <auto source>
+template <auto... source>
 bool if_there(const AdminSources& from) {
-    return static_cast<bool>(from.*source);
+    return (static_cast<bool>(from.*source) && ...);
 }
 
 struct Route {
@@ -195,8 +245,8 @@ struct Route {
     IsThere can_change = never;  // POST, PUT
     Handler change = nullptr;
 };
-constexpr std::array<Route, 10> routes = {{
-    {"/", "this list", always, index},
+constexpr std::array<Route, 12> routes = {{
+    {"/", "the page for browsers, this list for others", always, index},
     {"/metrics", "counters for Prometheus", always, metrics},
     {"/live", "200 while the process runs", always, live},
     {"/ready",
@@ -208,6 +258,10 @@ constexpr std::array<Route, 10> routes = {{
     {"/connections",
      "open connections and those that ended last, as JSON; ?format=text for a table", always,
      connections},
+    {"/listeners", "this node, its listeners and what both sides of them speak, as JSON",
+     if_there<&AdminSources::node, &AdminSources::listeners>, listeners},
+    {"/history", "how many incidents of which cause in each of the last minutes, as JSON",
+     if_there<&AdminSources::history>, history},
     {"/config", "the configuration in effect, as YAML", always, config_yaml},
     {"/log-level", "the log level; PUT debug, info, warning or error sets it",
      if_there<&AdminSources::log_level>, log_level, if_there<&AdminSources::set_log_level>,
@@ -218,7 +272,13 @@ constexpr std::array<Route, 10> routes = {{
      if_there<&AdminSources::reload>, reload},
 }};
 
+// Not in the table: the list of pages is for people.
+constexpr Route page_part_route = {"/page/", "", always, page_part};
+
 const Route* find_route(const AdminSources& from, std::string_view path) {
+    if (path.starts_with(page_part_route.path)) {
+        return find_page_file(path) == nullptr ? nullptr : &page_part_route;
+    }
     const auto* const found = std::find_if(routes.begin(), routes.end(), [&](const Route& row) {
         return row.path == path && (row.can_look(from) || row.can_change(from));
     });
@@ -239,12 +299,18 @@ std::string routes_text(const AdminSources& from) {
     return table_text(lines);
 }
 
-void index(const AdminSources& from, const Question& /*question*/, Reply reply) {
-    reply({http::status::ok, plain_text, "Telltale admin\n\n" + routes_text(from), {}});
+void index(const AdminSources& from, const Question& question, Reply reply) {
+    if (question.as_page && question.file != nullptr) {
+        return page_part(from, question, std::move(reply));
+    }
+    Answer answer{http::status::ok, plain_text, "Telltale admin\n\n" + routes_text(from), {}};
+    answer.varies = true;
+    reply(std::move(answer));
 }
 
-Question question_of(std::string_view query, std::string body) {
+Question question_of(std::string_view path, std::string_view query, std::string body) {
     Question question;
+    question.file = find_page_file(path);
     question.body = std::move(body);
     while (!query.empty()) {
         const std::string_view part = query.substr(0, query.find('&'));
@@ -430,6 +496,7 @@ class Admin::Impl::Connection final : public std::enable_shared_from_this<Connec
     [[nodiscard]] std::string_view refusal(const Request& request) const;
     void ask(Handler handler, const Question& question);
     void write(Answer answer, Then then);
+    void put_headers();
     void on_write(const ErrorCode& error);
     void linger();
 
@@ -438,7 +505,9 @@ class Admin::Impl::Connection final : public std::enable_shared_from_this<Connec
     Timer source_timer_;
     beast::flat_buffer buffer_{header_bytes_max + body_bytes_max};
     std::optional<http::request_parser<http::string_body>> parser_;
-    Response response_;
+    Answer answer_;
+    Response response_;  // with a view of answer_
+    std::string if_none_match_;
     bool head_only_ = false;
     bool keep_alive_ = false;
     unsigned version_ = 11;
@@ -522,7 +591,9 @@ void Admin::Impl::Connection::route(Request request) {
                          Then::next_request);
         }
     }
-    const Question question = question_of(query, std::move(request.body()));
+    if_none_match_ = std::string(request[http::field::if_none_match]);
+    Question question = question_of(path, query, std::move(request.body()));
+    question.as_page = wants_html(values_of(request, "Accept"));
     ask(looks ? found->look : found->change, question);
 }
 
@@ -565,14 +636,14 @@ void Admin::Impl::Connection::ask(Handler handler, const Question& question) {
 void Admin::Impl::Connection::write(Answer answer, Then then) {
     state_ = State::writing;
     if (then == Then::end || server_->stopped) keep_alive_ = false;
-    response_ = Response(answer.status, version_);
-    response_.set(http::field::content_type, answer.type);
-    response_.set(http::field::cache_control, "no-store");
-    response_.set("X-Content-Type-Options", "nosniff");
-    if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
-    response_.keep_alive(keep_alive_);
-    response_.content_length(answer.body.size());
-    if (!head_only_) response_.body() = std::move(answer.body);
+    answer_ = std::move(answer);
+    const bool known = etag_matches(if_none_match_, answer_.etag);
+    response_ = Response(known ? http::status::not_modified : answer_.status, version_);
+    put_headers();
+    const std::string_view content = answer_.content();
+    // RFC 9110 §15.4.5: what a 304 says of its length is for nobody.
+    if (!known) response_.content_length(content.size());
+    if (!known && !head_only_) response_.body() = {content.data(), content.size()};
     stream_.expires_after(patience);
     http::async_write(stream_, response_,
                       [self = shared_from_this()](const ErrorCode& error, size_t /*size*/) {
@@ -580,10 +651,28 @@ void Admin::Impl::Connection::write(Answer answer, Then then) {
                       });
 }
 
+void Admin::Impl::Connection::put_headers() {
+    response_.set(http::field::content_type, answer_.type);
+    // Parts of the page may be kept, and are asked for again: the next version has others.
+    response_.set(http::field::cache_control, answer_.file != nullptr ? "no-cache" : "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+    if (answer_.file != nullptr) {
+        response_.set("Content-Security-Policy", content_security_policy);
+        response_.set("Referrer-Policy", "no-referrer");
+        response_.set("Cross-Origin-Resource-Policy", "same-origin");
+    }
+    if (answer_.varies) response_.set(http::field::vary, "Accept");
+    if (!answer_.etag.empty()) response_.set(http::field::etag, answer_.etag);
+    if (!answer_.allow.empty()) response_.set(http::field::allow, answer_.allow);
+    response_.keep_alive(keep_alive_);
+}
+
 void Admin::Impl::Connection::on_write(const ErrorCode& error) {
     if (state_ == State::closed) return;
     if (error) return close();
     response_ = {};
+    answer_ = {};
+    if_none_match_.clear();
     if (keep_alive_) return read();
     ErrorCode ignored;  // the peer may be gone: then the read below says so
     stream_.socket().shutdown(Socket::shutdown_send, ignored);

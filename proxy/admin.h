@@ -1,5 +1,7 @@
 // The admin server (Boost.Beast): one table {path, methods, handler}. To look: GET or HEAD /
-// /metrics /live /ready /incidents /connections /config /log-level. To change something: POST or
+// /metrics /live /ready /incidents /connections /listeners /history /config /log-level, and the
+// parts of the page at / (page_files.h), which is for browsers; others get the list of pages there.
+// Parts and what the page asks for again and again have an ETag. To change something: POST or
 // PUT /log-level /drain /reload, from this host only and not from another site's page
 // (admin_guard.h). Anything else 404, another method 405. Runs on the control thread's io_context;
 // never touches a worker's data: it asks through AdminSources and answers when the values come.
@@ -16,6 +18,7 @@
 #include "config/config.h"
 #include "proxy/incident_sink.h"
 #include "proxy/net.h"
+#include "proxy/page_data.h"
 #include "proxy/stats.h"
 #include "proxy/unique_fd.h"
 
@@ -46,6 +49,10 @@ struct AdminSources {
     std::function<std::string()> log_level;                     // a word of config::LogLevel
     std::function<bool(std::string_view level)> set_log_level;  // false: no such level
     std::function<void()> drain;                                // called after the answer
+    std::function<NodeFacts()> node;                            // /listeners, with the next one
+    // At most max open connections of each worker are looked at.
+    std::function<void(size_t max, std::function<void(std::vector<ListenerFacts>)>)> listeners;
+    std::function<void(std::function<void(IncidentHistory)>)> history;  // /history
     // ok: the new configuration is in effect. text: what happened, or every error, a line each.
     std::function<void(std::function<void(bool ok, std::string text)>)> reload;
 };

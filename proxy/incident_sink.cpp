@@ -83,6 +83,7 @@ struct IncidentSink::Impl {
 
     // Of the sink's thread.
     IncidentGroups groups;
+    IncidentHistory history;
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> work;
     asio::steady_timer timer;
@@ -111,6 +112,7 @@ void IncidentSink::Impl::run() {
 }
 
 void IncidentSink::Impl::add(IncidentRun run) {
+    history.count(run.newest.at, run.newest.diagnosis.cause, run.count);
     write_lines(groups.add(std::move(run), std::chrono::steady_clock::now()));
     arm_timer();
 }
@@ -229,6 +231,11 @@ uint64_t IncidentSink::dropped() const noexcept {
 void IncidentSink::list(std::function<void(std::vector<Entry>)> then) {
     Impl& impl = *impl_;
     asio::post(impl.context, [&impl, then = std::move(then)] { then(impl.entries()); });
+}
+
+void IncidentSink::history(std::function<void(IncidentHistory)> then) {
+    Impl& impl = *impl_;
+    asio::post(impl.context, [&impl, then = std::move(then)] { then(impl.history); });
 }
 
 void IncidentSink::stop(std::chrono::milliseconds patience) {

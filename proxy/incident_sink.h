@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "proxy/incident.h"
+#include "proxy/incident_history.h"
 
 namespace telltale::proxy {
 
@@ -39,6 +40,8 @@ class IncidentSink final {
     // Any thread; called back on the sink's thread with the groups, newest first, at most
     // config.limits.incidents_kept. Never called back after stop().
     void list(std::function<void(std::vector<Entry>)> then);
+    // The same with the counts of the last minutes.
+    void history(std::function<void(IncidentHistory)> then);
     // Writes what is queued and the pending summary lines, then joins. Gives up after `patience`: a
     // writer that hangs (a full pipe that nobody reads) then keeps its thread until it returns, and
     // what was queued is lost and counted.

@@ -127,6 +127,9 @@ struct Runtime::Impl {
     void gather(size_t connections_max_wanted,
                 std::function<void(std::vector<WorkerSnapshot>)> then);
     [[nodiscard]] std::string metrics_text(const std::vector<WorkerSnapshot>& snapshots) const;
+    [[nodiscard]] NodeFacts node_facts() const;
+    [[nodiscard]] std::vector<ListenerFacts> listener_facts(
+        const std::vector<WorkerSnapshot>& snapshots) const;
     [[nodiscard]] ProcessStats process_stats() const;
     [[nodiscard]] uint32_t open_connections() const;
     Worker& least_loaded();
@@ -176,6 +179,7 @@ struct Runtime::Impl {
     Checks checks{control};
     std::unique_ptr<Admin> admin;
     std::thread control_thread;
+    const std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
     std::chrono::steady_clock::time_point drain_until;
     ConfigStatus status{
         .loaded_at = std::chrono::system_clock::now(), .failed_at = {}, .errors = {}};
@@ -273,6 +277,19 @@ AdminSources Runtime::Impl::admin_sources() {
         return true;
     };
     sources.drain = [this] { drain(); };
+    sources.node = [this] { return node_facts(); };
+    sources.listeners = [this](size_t max, std::function<void(std::vector<ListenerFacts>)> then) {
+        gather(max, [this, then = std::move(then)](const std::vector<WorkerSnapshot>& snapshots) {
+            then(listener_facts(snapshots));
+        });
+    };
+    sources.history = [this](std::function<void(IncidentHistory)> then) {
+        sink.history([this, then = std::move(then)](IncidentHistory history) {
+            asio::post(control, [then, history = std::move(history)]() mutable {
+                then(std::move(history));
+            });
+        });
+    };
     if (options.load) {
         sources.reload = [this](const std::function<void(bool, std::string)>& then) {
             reload(then);
@@ -301,6 +318,38 @@ void Runtime::Impl::gather(size_t connections_max_wanted,
                 });
             });
     }
+}
+
+NodeFacts Runtime::Impl::node_facts() const {
+    return {.name = generation->config.node.name,
+            .space = generation->config.node.namespace_,
+            .version = options.version,
+            .commit = options.commit,
+            .started = started};
+}
+
+std::vector<ListenerFacts> Runtime::Impl::listener_facts(
+    const std::vector<WorkerSnapshot>& snapshots) const {
+    std::vector<SpokenCounts> spoken = spoken_now(snapshots, slots.size());
+    std::vector<ListenerFacts> out;
+    for (size_t index = 0; index < generation->config.listeners.size(); ++index) {
+        const config::Listener& listener = generation->config.listeners[index];
+        const size_t slot = generation->slots[index];
+        ListenerFacts facts{
+            .name = listener.name,
+            .direction = listener.direction,
+            .expect = listener.expect,
+            .policy = config::policy_names[static_cast<size_t>(listener.on_mismatch)],
+            .bound = to_text(ports[index]->socket.bound()),
+            .upstream = listener.upstream.text(),
+            .stats = {},
+            .open = std::move(spoken[slot])};
+        for (const WorkerSnapshot& snapshot : snapshots) {
+            if (slot < snapshot.listeners.size()) facts.stats.add(snapshot.listeners[slot]);
+        }
+        out.push_back(std::move(facts));
+    }
+    return out;
 }
 
 std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snapshots) const {

@@ -1,0 +1,125 @@
+// The picture of a path: boxes and lines, side by side where there is room, else one below the other. The one at fault
+// has a double border, a flag with words and a sign of its own: colour only helps.
+import { el, svg } from './dom.js';
+import { pathInWords } from './hops.js';
+
+const BOX = { height: 76, widest: 250, narrowest: 172 };
+const GAP = { across: 128, down: 52 };
+const FLAG = { width: 84, height: 20 };
+const CHARACTER = { main: 7.6, sub: 6.5 };
+
+function shorten(text, room) {
+  if (text.length <= room) return text;
+  const end = Math.floor((room - 1) / 2);
+  return `${text.slice(0, room - 1 - end)}…${text.slice(text.length - end)}`;
+}
+
+function sign(x, y) {
+  const r = 9;
+  const points = [];
+  for (let i = 0; i < 8; ++i) {
+    const angle = Math.PI / 8 + (i * Math.PI) / 4;
+    points.push(`${(x + r * Math.cos(angle)).toFixed(1)},${(y + r * Math.sin(angle)).toFixed(1)}`);
+  }
+  return svg('g', { class: 'sign' }, svg('polygon', { points: points.join(' ') }),
+    svg('text', { x, y: y + 4.5, 'text-anchor': 'middle' }, '!'));
+}
+
+function flag(x, y) {
+  return svg('g', { class: 'flag' }, svg('rect', { x, y, width: FLAG.width, height: FLAG.height, rx: 3 }),
+    sign(x + 12, y + FLAG.height / 2),
+    svg('text', { x: x + 25, y: y + 14 }, 'AT FAULT'));
+}
+
+function box(place, x, y, width) {
+  const room = width - 24;
+  const group = svg('g', { class: `place ${place.kind}${place.guilty ? ' guilty' : ''}`, 'data-place': place.kind },
+    svg('rect', { class: 'edge', x, y, width, height: BOX.height, rx: place.kind === 'telltale' ? 14 : 4 }));
+  if (place.guilty) {
+    group.append(svg('rect', { class: 'inner', x: x + 4, y: y + 4, width: width - 8, height: BOX.height - 8, rx: 2 }));
+  }
+  group.append(
+    svg('text', { class: 'title', x: x + 12, y: y + 22 }, place.title),
+    svg('text', { class: 'main', x: x + 12, y: y + 42 }, shorten(place.main, Math.floor(room / CHARACTER.main))),
+    svg('text', { class: 'sub', x: x + 12, y: y + 61 }, shorten(place.sub ?? '', Math.floor(room / CHARACTER.sub))));
+  if (place.guilty) group.append(flag(x + width - FLAG.width - 10, y - FLAG.height / 2));
+  return group;
+}
+
+function arrow(x, y, across) {
+  return svg('path', { class: 'head', d: across ? `M${x - 8} ${y - 5}L${x} ${y}L${x - 8} ${y + 5}` : `M${x - 5} ${y - 8}L${x} ${y}L${x + 5} ${y - 8}` });
+}
+
+function legClass(leg) {
+  return `leg${leg.guilty ? ' guilty' : ''}${leg.broken ? ' broken' : ''}`;
+}
+
+function legAcross(leg, from, to, y) {
+  const middle = (from + to) / 2;
+  const room = Math.floor((to - from - 8) / CHARACTER.sub);
+  const group = svg('g', { class: legClass(leg), 'data-leg': true },
+    svg('line', { x1: from, y1: y, x2: to - 2, y2: y }), arrow(to - 1, y, true),
+    svg('text', { x: middle, y: y - 9, 'text-anchor': 'middle' }, shorten(leg.forth, room)),
+    svg('text', { x: middle, y: y + 19, 'text-anchor': 'middle' }, shorten(leg.back, room)));
+  if (leg.guilty) group.append(flag(middle - FLAG.width / 2, y - (leg.forth ? 44 : 30)), sign(middle, y));
+  return group;
+}
+
+function legDown(leg, x, from, to, width) {
+  const said = [leg.forth, leg.back].filter(Boolean).join(', ');
+  const room = Math.floor((width - x - 16 - (leg.guilty ? FLAG.width + 10 : 0)) / CHARACTER.sub);
+  const middle = (from + to) / 2;
+  const group = svg('g', { class: legClass(leg), 'data-leg': true },
+    svg('line', { x1: x, y1: from, x2: x, y2: to - 2 }), arrow(x, to - 1, false),
+    svg('text', { x: x + 16, y: middle + 3 }, shorten(said, room)));
+  if (leg.guilty) group.append(sign(x, middle), flag(width - FLAG.width - 4, middle - FLAG.height / 2));
+  return group;
+}
+
+function across(path, width) {
+  const { places, legs } = path;
+  const gap = GAP.across;
+  const each = Math.min(BOX.widest, (width - 4 - gap * legs.length) / places.length);
+  const top = 32;
+  const nodes = [];
+  places.forEach((place, i) => {
+    const x = 2 + i * (each + gap);
+    nodes.push(box(place, x, top, each));
+    if (legs[i]) nodes.push(legAcross(legs[i], x + each + 4, x + each + gap - 4, top + BOX.height / 2));
+  });
+  return { nodes, width: 4 + places.length * each + legs.length * gap, height: top + BOX.height + 6 };
+}
+
+function down(path, width) {
+  const { places, legs } = path;
+  const each = Math.min(width - 4, 420);
+  const top = 14;
+  const nodes = [];
+  places.forEach((place, i) => {
+    const y = top + i * (BOX.height + GAP.down);
+    nodes.push(box(place, 2, y, each));
+    if (legs[i]) nodes.push(legDown(legs[i], 30, y + BOX.height + 3, y + BOX.height + GAP.down - 3, each));
+  });
+  return { nodes, width: each + 4, height: top + places.length * BOX.height + legs.length * GAP.down + 6 };
+}
+
+function draw(path, width) {
+  const wide = path.places.length * BOX.narrowest + path.legs.length * GAP.across + 4;
+  const made = width >= wide ? across(path, width) : down(path, width);
+  return svg('svg', { class: 'path', role: 'img', 'aria-label': `Path: ${pathInWords(path)}`, width: made.width,
+    height: made.height, viewBox: `0 0 ${made.width} ${made.height}` }, made.nodes);
+}
+
+// path: of hops.js. caption: children of the line below the picture.
+export function pathFigure(path, caption) {
+  const place = el('div', { class: 'path-place' });
+  let drawn = 0;
+  const fit = () => {
+    const width = Math.floor(place.clientWidth);
+    if (width === 0 || width === drawn) return;
+    drawn = width;
+    place.replaceChildren(draw(path, width));
+  };
+  new ResizeObserver(fit).observe(place);
+  return el('figure', { class: 'path-figure' }, place, el('figcaption', {}, caption));
+}

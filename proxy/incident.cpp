@@ -244,6 +244,7 @@ json::object Record::client() const {
     const auto& side = evidence_.client;
     json::object out;
     out["address"] = text(evidence_.client_address);
+    if (!evidence_.listener_address.empty()) out["reached"] = text(evidence_.listener_address);
     out["protocol"] = word(sniff::protocol_names, side.protocol);
     if (side.http1_request) put_http1_request(out, *side.http1_request);
     if (side.first_headers) {
@@ -328,6 +329,7 @@ json::object Record::upstream() const {
                      {"alpn", nullptr},
                      {"first_bytes", nullptr}};
     if (!evidence_.upstream_address.empty()) out["address"] = text(evidence_.upstream_address);
+    if (!evidence_.upstream_local.empty()) out["from"] = text(evidence_.upstream_local);
     if (!side.first_bytes.empty()) {
         out["first_bytes"] = escape_wire(side.first_bytes, budget_.first_bytes);
     }

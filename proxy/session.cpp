@@ -65,6 +65,15 @@ sniff::EndKind kind_of(const ErrorCode& error) {
     return sniff::EndKind::error;
 }
 
+// "" when the kernel does not tell, and for a Unix socket without a name.
+std::string local_address(int fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+    std::string text = to_text(Endpoint(&address, size));
+    return text == "unix:" ? std::string() : text;
+}
+
 sniff::ConversationLimits limits_of(const config::Sniff& sniff) {
     sniff::ConversationLimits limits;
     limits.window_max = sniff.window_bytes;
@@ -649,7 +658,12 @@ void Session::diagnose(sniff::Millis now) {
 }
 
 void Session::report(Incident&& incident, Action action) {
-    const sniff::Evidence& seen = incident.evidence;
+    sniff::Evidence& seen = incident.evidence;
+    // Here, where both legs are still open, and not for every connection: two system calls.
+    seen.listener_address = local_address(client_.fd());
+    if (outcome_ == sniff::Outcome::connected) {
+        seen.upstream_local = local_address(upstream_.fd());
+    }
     const sniff::Diagnosis& diagnosis = incident.diagnosis;
     diagnosed_ = true;
     cause_ = diagnosis.cause;

@@ -4,6 +4,7 @@ import { age, times } from './format.js';
 import { connectionFacts, hopFacts } from './facts.js';
 import { copyButton } from './copy.js';
 import { hexdump } from './hexdump.js';
+import { keyOf } from './hash.js';
 import { pathFigure } from './path.js';
 import { pathOf } from './hops.js';
 
@@ -42,88 +43,111 @@ function dumps(record, width) {
     hexdump(caption, bytes, width)));
 }
 
-function raw(record, open) {
+function raw(record) {
   const text = JSON.stringify(record, null, 2);
   const pre = el('pre', { tabindex: 0, 'aria-label': 'Record as JSON' }, text);
-  return el('details', { id: 'raw', open }, el('summary', {}, 'The record as it was logged'),
-    copyButton('Copy record', () => JSON.stringify(record), () => pre), pre);
+  return [copyButton('Copy record', () => JSON.stringify(record), () => pre), pre];
+}
+
+function heading(entry) {
+  const { incident: record } = entry;
+  return [
+    el('h2', { id: 'incident-title' }, el('span', { class: 'visually-hidden' }, 'Incident '), record.cause),
+    el('p', { class: 'under' }, el('span', { class: `confidence ${record.confidence}` }, record.confidence),
+      ' on listener ', el('strong', {}, record.listener), ` (${record.direction}), seen ${times(entry.count)}, last `, age(entry.last))];
+}
+
+function advice(record) {
+  const link = runbookLink(record.runbook);
+  return [
+    el('p', { class: 'explanation' }, record.explanation),
+    el('div', { class: 'fix' }, el('h3', {}, 'Fix'), el('p', {}, record.fix), link && el('p', {}, link))];
+}
+
+function hop(record) {
+  return section('Hop at fault', definitions(hopFacts(record)),
+    record.hop.evidence.length > 0 && [el('h4', {}, 'Evidence'),
+      el('ul', { class: 'evidence' }, record.hop.evidence.map((sentence) => el('li', {}, sentence)))]);
+}
+
+// A reader has the keyboard or a selection in it.
+function isInUse(node) {
+  const selection = getSelection();
+  return node.contains(document.activeElement) || (!selection.isCollapsed && node.contains(selection.anchorNode));
+}
+
+// What is made anew on its own, when what it shows has changed: an incident that repeats changes its times each second,
+// and must not take the place, the selection or an open part from its reader.
+class Part {
+  constructor(node) {
+    this.node = node;
+    this.shows = null;
+  }
+
+  show(data, make) {
+    const shows = JSON.stringify(data);
+    if (shows === this.shows || (this.shows !== null && isInUse(this.node))) return;
+    this.shows = shows;
+    this.node.replaceChildren(...make().flat(Infinity).filter(Boolean));
+  }
 }
 
 export class Detail {
   constructor() {
     this.root = byId('incident');
-    this.shown = '';
-    this.seen = null;
-    new ResizeObserver(() => this.fit()).observe(this.root);
+    this.key = null; // of the incident that is shown, or what is said instead
+    new ResizeObserver(() => this.entry && this.showBytes()).observe(this.root);
   }
 
-  width() {
-    return this.root.clientWidth >= WIDE_ENOUGH_FOR_16 ? 16 : 8;
+  begin(key, ...nodes) {
+    this.key = key;
+    this.entry = null;
+    this.root.replaceChildren(...nodes);
   }
 
-  fit() {
-    if (this.bytes && this.bytes.width !== this.width()) this.putBytes(this.bytes.record);
+  beginIncident(key) {
+    const place = (tag, attributes) => new Part(el(tag, attributes));
+    this.parts = { note: place('div'), head: place('header'), advice: place('div'), path: place('div'), hop: place('div'),
+      connection: place('div'), bytes: place('div', { class: 'bytes' }), raw: place('div') };
+    const { note, head, path, bytes, raw: record } = this.parts;
+    this.begin(key, note.node, head.node, this.parts.advice.node, section('Path', path.node),
+      el('div', { class: 'columns' }, this.parts.hop.node, this.parts.connection.node), section('First bytes', bytes.node),
+      el('details', { id: 'raw' }, el('summary', {}, 'The record as it was logged'), record.node));
   }
 
-  putBytes(record) {
-    const width = this.width();
-    this.bytes = { record, width };
-    this.bytesPlace.replaceChildren(...dumps(record, width));
-  }
-
-  // Anew only where something changed: a reader's place, selection and open parts stay.
+  // bound: the listener's address. note: a sentence before all, or nothing.
   show(entry, bound, note) {
-    const signature = JSON.stringify([entry, bound, note]);
-    if (signature === this.seen) return;
-    const open = this.root.querySelector('#raw')?.open && this.shown === entry.incident.id;
-    const focus = this.root.contains(document.activeElement) ? document.activeElement : null;
-    this.seen = signature;
-    this.shown = entry.incident.id;
-    this.root.replaceChildren(...this.parts(entry, bound, note, open));
-    if (focus && focus !== this.root && !this.root.contains(focus)) this.root.focus({ preventScroll: true });
+    const key = keyOf(entry);
+    if (this.key !== key) this.beginIncident(key);
+    this.entry = entry;
+    const { incident: record } = entry;
+    const path = pathOf(record, bound);
+    const facts = { ...entry, incident: { ...record, hop: undefined, explanation: undefined, fix: undefined } };
+    this.parts.note.show(note ?? '', () => [note && el('p', { class: 'note' }, note)]);
+    this.parts.head.show([record.cause, record.confidence, entry.count, entry.last], () => heading(entry));
+    this.parts.advice.show([record.explanation, record.fix, record.runbook], () => advice(record));
+    this.parts.path.show([path, record.hop], () => [pathFigure(path, guiltyWords(record.hop))]);
+    this.parts.hop.show([record.hop, record.dns_name, record.confirmed, record.attributed_by, record.upstream], () => [hop(record)]);
+    this.parts.connection.show(facts, () => [section('Connection', definitions(connectionFacts(entry)))]);
+    this.showBytes();
+    this.parts.raw.show(record, () => raw(record));
   }
 
-  parts(entry, bound, note, open) {
-    const record = entry.incident;
-    const link = runbookLink(record.runbook);
-    this.bytesPlace = el('div', { class: 'bytes' });
-    this.putBytes(record);
-    return [
-      note && el('p', { class: 'note' }, note),
-      el('header', {},
-        el('h2', { id: 'incident-title' }, el('span', { class: 'visually-hidden' }, 'Incident '), record.cause),
-        el('p', { class: 'under' }, el('span', { class: `confidence ${record.confidence}` }, record.confidence),
-          ` on listener `, el('strong', {}, record.listener), ` (${record.direction}), seen ${times(entry.count)}, last `, age(entry.last))),
-      el('p', { class: 'explanation' }, record.explanation),
-      el('div', { class: 'fix' }, el('h3', {}, 'Fix'), el('p', {}, record.fix), link && el('p', {}, link)),
-      section('Path', pathFigure(pathOf(record, bound), guiltyWords(record.hop))),
-      el('div', { class: 'columns' },
-        section('Hop at fault', definitions(hopFacts(record)),
-          record.hop.evidence.length > 0 && [el('h4', {}, 'Evidence'),
-            el('ul', { class: 'evidence' }, record.hop.evidence.map((sentence) => el('li', {}, sentence)))]),
-        section('Connection', definitions(connectionFacts(entry)))),
-      section('First bytes', this.bytesPlace),
-      raw(record, open),
-    ].filter(Boolean);
+  showBytes() {
+    const { incident: record } = this.entry;
+    const width = this.root.clientWidth >= WIDE_ENOUGH_FOR_16 ? 16 : 8;
+    this.parts.bytes.show([width, record.upstream.first_bytes, record.client.first_bytes], () => dumps(record, width));
   }
 
   showAllWell(text, seen) {
-    const signature = JSON.stringify([text, seen]);
-    if (signature === this.seen) return;
-    this.seen = signature;
-    this.shown = '';
-    this.bytes = null;
-    this.root.replaceChildren(
-      el('h2', { id: 'incident-title' }, 'All is well'),
-      el('p', { class: 'explanation' }, text),
+    const key = JSON.stringify(['well', text, seen]);
+    if (this.key === key) return;
+    this.begin(key, el('h2', { id: 'incident-title' }, 'All is well'), el('p', { class: 'explanation' }, text),
       ...(seen.length > 0 ? [el('ul', {}, seen.map((line) => el('li', {}, line)))] : []));
   }
 
   showNothing(text) {
-    if (this.seen === text) return;
-    this.seen = text;
-    this.shown = '';
-    this.bytes = null;
-    this.root.replaceChildren(el('h2', { id: 'incident-title' }, 'Nothing chosen'), el('p', { class: 'explanation' }, text));
+    if (this.key === text) return;
+    this.begin(text, el('h2', { id: 'incident-title' }, 'Nothing to show'), el('p', { class: 'explanation' }, text));
   }
 }

@@ -32,7 +32,6 @@ function options(step) {
     plugins: {
       legend: { display: false },
       tooltip: {
-        filter: (item) => item.raw > 0,
         callbacks: { title: ([item]) => item && `${item.label} UTC, ${step} min`, label: (item) => `${item.dataset.label}: ${count(item.raw)}` },
       },
     },
@@ -94,7 +93,8 @@ export class History {
     this.made = made;
     const Chart = await library();
     if (this.made !== made) return; // news came in meanwhile
-    const datasets = made.series.map((each, i) => ({ label: each.name, data: each.counts, backgroundColor: seriesColour(i),
+    const datasets = made.series.map((each, i) => ({ label: each.name, // null: nothing is drawn, where a 0 would get the least height that a bar has.
+      data: each.counts.map((number) => number || null), backgroundColor: seriesColour(i),
       categoryPercentage: 1, barPercentage: 0.86, minBarLength: 2 }));
     const labels = made.starts.map(timeOf);
     if (!this.chart) {

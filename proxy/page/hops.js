@@ -1,5 +1,5 @@
 // The path of one connection as plain values, from its record: places in a row, and what was spoken between them.
-// {kind, title, main, sub, guilty} and, between two, {forth, back, guilty, broken}. No document here.
+// {kind, title, main, notes, guilty} and, between two, {forth, back, guilty, broken}. No document here.
 
 const SAID_NOTHING = new Set(['none', 'silent', 'closed', 'reset']);
 const ENDED = { closed: 'hung up', reset: 'reset', silent: 'says nothing' };
@@ -21,7 +21,11 @@ function softwareOf(hop) {
 function known(hop) {
   const name = hop.name && hop.name !== hop.address ? hop.name : '';
   const role = hop.role === 'unknown' ? '' : hop.role.replace('_', ' ');
-  return [name, role, softwareOf(hop)].filter(Boolean).join(', ');
+  return [[name, role].filter(Boolean).join(', '), softwareOf(hop)].filter(Boolean);
+}
+
+function notesOf(...notes) {
+  return notes.filter(Boolean);
 }
 
 // bound: the listener's address as its row of /listeners tells it.
@@ -34,15 +38,15 @@ export function pathOf(record, bound) {
 
   const before = client.via ? `Via: ${client.via}` : (client.forwarded ?? []).join(', ');
   if (before) {
-    places.push({ kind: 'unseen', title: 'first client', main: 'not seen from here', sub: before });
+    places.push({ kind: 'unseen', title: 'first client', main: 'not seen from here', notes: [before] });
     legs.push({ forth: '', back: '' });
   }
   places.push({ kind: 'client', title: before ? 'client (a proxy)' : 'client', main: client.address,
-    sub: at === 'client' ? known(hop) : client.user_agent ?? '', guilty: at === 'client' });
+    notes: at === 'client' ? known(hop) : notesOf(client.user_agent), guilty: at === 'client' });
   const header = layers.includes('proxy_header') ? 'PROXY header, ' : '';
   legs.push({ forth: header + (client.protocol === 'silent' ? 'says nothing' : `speaks ${client.protocol}`), back: '',
     guilty: at === 'client_leg' });
-  places.push({ kind: 'telltale', title: 'Telltale', main: record.listener, sub: client.reached ?? bound ?? record.direction,
+  places.push({ kind: 'telltale', title: 'Telltale', main: record.listener, notes: notesOf(client.reached ?? bound, record.direction),
     guilty: at === 'proxy' });
 
   const tunnel = layers.includes('connect_tunnel') && client.connect_target;
@@ -53,11 +57,11 @@ export function pathOf(record, bound) {
   legs.push({ forth: tunnel ? 'asks for a tunnel' : '', back: further ? '' : answer(upstream),
     guilty: at === 'upstream_leg', broken: upstream.protocol === 'none' });
   places.push({ kind: 'upstream', title: record.attributed_by ? 'upstream (Telltale)' : tunnel ? 'forward proxy' : 'upstream',
-    main: address, sub: here ? known(hop) || asked : asked, guilty: here });
+    main: address, notes: notesOf(asked, ...(here ? known(hop) : [])), guilty: here });
   if (further) {
     legs.push({ forth: '', back: record.attributed_by ? '' : answer(upstream) });
     places.push({ kind: 'further', title: record.attributed_by ? 'told by that Telltale' : 'through the tunnel',
-      main: record.attributed_by ? hop.address : tunnel, sub: known(hop), guilty: at === 'upstream' });
+      main: record.attributed_by ? hop.address : tunnel, notes: known(hop), guilty: at === 'upstream' });
   }
   return { places, legs };
 }
@@ -66,7 +70,7 @@ export function pathOf(record, bound) {
 export function pathInWords({ places, legs }) {
   const words = [];
   places.forEach((place, i) => {
-    words.push(`${place.title} ${place.main}${place.sub ? ` (${place.sub})` : ''}${place.guilty ? ', AT FAULT' : ''}`);
+    words.push(`${place.title} ${place.main}${place.notes.length > 0 ? ` (${place.notes.join(', ')})` : ''}${place.guilty ? ', AT FAULT' : ''}`);
     const leg = legs[i];
     if (!leg) return;
     const said = [leg.forth, leg.back].filter(Boolean).join(', ');

@@ -3,20 +3,39 @@ import { byId, el } from './dom.js';
 import { bytes, count, duration } from './format.js';
 
 const MARKS = { match: '=', mismatch: '≠', undecided: '?' };
-const TITLES = { match: 'both speak the same', mismatch: 'they do not match', undecided: 'not decided yet' };
+const TITLES = { match: 'matches', mismatch: 'does not match', undecided: 'not decided against' };
+const ORDER = { mismatch: 0, undecided: 1, match: 2 };
 
-function pair({ client, upstream, verdict, count: number }) {
-  return el('li', { class: `pair ${verdict}` },
-    el('span', { class: 'number' }, count(number)), ' × ', el('span', {}, client), ' ',
-    el('span', { class: 'mark', title: TITLES[verdict] }, MARKS[verdict], el('span', { class: 'visually-hidden' }, ` (${TITLES[verdict]}) `)), ' ',
-    el('span', {}, upstream));
+// One row for each {client, upstream, verdict} that is open or was seen.
+function rowsOf(listener) {
+  const rows = new Map();
+  const add = (field) => (each) => {
+    const key = [each.client, each.upstream, each.verdict].join(' ');
+    if (!rows.has(key)) rows.set(key, { ...each, open: 0, seen: 0 });
+    rows.get(key)[field] = each.count;
+  };
+  listener.connections.forEach(add('seen'));
+  listener.open.forEach(add('open'));
+  return [...rows.values()].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict] || b.open - a.open || b.seen - a.seen);
 }
 
-function pairs(list, none) {
-  if (list.length === 0) return el('p', { class: 'quiet' }, none);
-  const order = { mismatch: 0, undecided: 1, match: 2 };
-  const sorted = [...list].sort((a, b) => order[a.verdict] - order[b.verdict] || b.count - a.count);
-  return el('ul', { class: 'pairs' }, sorted.map(pair));
+function pair({ client, upstream, verdict, open, seen }) {
+  return el('tr', { class: verdict },
+    el('th', { scope: 'row' }, el('span', {}, client), ' ',
+      el('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[verdict]), el('span', { class: 'visually-hidden' }, ` ${TITLES[verdict]} `), ' ',
+      el('span', {}, upstream)),
+    el('td', { class: open > 0 ? 'some' : '' }, count(open)),
+    el('td', {}, count(seen)));
+}
+
+function spoken(listener) {
+  const rows = rowsOf(listener);
+  if (rows.length === 0) return el('p', { class: 'quiet' }, 'No connection yet.');
+  return el('table', { class: 'spoken' },
+    el('caption', { class: 'visually-hidden' }, `What both sides of ${listener.name} speak`),
+    el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'client, upstream'), el('th', { scope: 'col' }, 'open now'),
+      el('th', { scope: 'col' }, 'so far'))),
+    el('tbody', {}, rows.map(pair)));
 }
 
 function check(row) {
@@ -27,15 +46,13 @@ function check(row) {
 function card(listener) {
   const more = listener.active - listener.open_looked_at;
   return el('li', { class: 'listener' },
-    el('h3', {}, listener.name),
+    el('h3', {}, listener.name, ' ', listener.incidents > 0 &&
+      el('span', { class: 'badge' }, `${count(listener.incidents)} ${listener.incidents === 1 ? 'incident' : 'incidents'}`)),
     el('p', { class: 'route' }, el('code', {}, listener.bound), ' → ', el('code', {}, listener.upstream)),
     el('p', { class: 'quiet' }, `${listener.direction}, expects ${listener.expect}, on mismatch ${listener.policy}`),
-    el('h4', {}, `Open now: ${count(listener.active)}`),
-    pairs(listener.open, 'no open connection'),
-    more > 0 && el('p', { class: 'quiet' }, `and ${count(more)} more that were not looked at`),
-    el('h4', {}, 'Since the start'),
-    pairs(listener.connections, 'no connection yet'),
-    el('p', { class: 'quiet' }, `${count(listener.accepted)} accepted, ${count(listener.incidents)} ${listener.incidents === 1 ? 'incident' : 'incidents'}; `,
+    spoken(listener),
+    more > 0 && el('p', { class: 'quiet' }, `${count(more)} more open connections were not looked at.`),
+    el('p', { class: 'quiet' }, `${count(listener.active)} open of ${count(listener.accepted)} accepted; `,
       `${bytes(listener.bytes.from_client)} from clients, ${bytes(listener.bytes.from_upstream)} from upstreams`),
     listener.checks.length > 0 && [el('h4', {}, 'Checks'), el('ul', { class: 'plain' }, listener.checks.map(check))]);
 }

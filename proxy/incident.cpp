@@ -181,6 +181,7 @@ class Record final {
     void put_http2(json::object& to, const sniff::SideEvidence& side) const;
     [[nodiscard]] json::object http2_response(const sniff::Http2Headers& headers) const;
     [[nodiscard]] json::array attempts() const;
+    [[nodiscard]] json::array confirmed() const;
     [[nodiscard]] json::object hop() const;
     [[nodiscard]] json::object ended_by() const;
 
@@ -244,6 +245,7 @@ json::object Record::client() const {
     const auto& side = evidence_.client;
     json::object out;
     out["address"] = text(evidence_.client_address);
+    put_wire(out, "dns_name", evidence_.client_dns_name);
     if (!evidence_.listener_address.empty()) out["reached"] = text(evidence_.listener_address);
     out["protocol"] = word(sniff::protocol_names, side.protocol);
     if (side.http1_request) put_http1_request(out, *side.http1_request);
@@ -319,6 +321,17 @@ json::array Record::attempts() const {
     return out;
 }
 
+json::array Record::confirmed() const {
+    json::array out;
+    for (size_t i = 0; i < evidence_.confirmed.size() && i < budget_.list_items; ++i) {
+        const auto& port = evidence_.confirmed[i];
+        json::object row{{"port", port.port}, {"speaks", word(sniff::spoken_names, port.spoken)}};
+        if (port.metrics) row["metrics"] = true;
+        out.emplace_back(std::move(row));
+    }
+    return out;
+}
+
 json::object Record::upstream() const {
     const auto& side = evidence_.upstream;
     json::object out{{"address", nullptr},
@@ -329,6 +342,7 @@ json::object Record::upstream() const {
                      {"alpn", nullptr},
                      {"first_bytes", nullptr}};
     if (!evidence_.upstream_address.empty()) out["address"] = text(evidence_.upstream_address);
+    put_wire(out, "dns_name", evidence_.dns_name);
     if (!evidence_.upstream_local.empty()) out["from"] = text(evidence_.upstream_local);
     if (!side.first_bytes.empty()) {
         out["first_bytes"] = escape_wire(side.first_bytes, budget_.first_bytes);
@@ -356,6 +370,7 @@ json::object Record::upstream() const {
     put_wire(out, "greeting", side.greeting);
     if (!evidence_.resolve_error.empty()) out["resolve_error"] = text(evidence_.resolve_error);
     if (!evidence_.attempts.empty()) out["attempts"] = attempts();
+    if (!evidence_.confirmed.empty()) out["confirmed"] = confirmed();
     return out;
 }
 

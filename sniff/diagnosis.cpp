@@ -67,6 +67,15 @@ std::string_view envoy_flag_of(const Rule& rule, const FactSet& facts) {
     return envoy_flag_of(rule.cause);
 }
 
+// What is well when it is asked again was not wrong for good. The answer of a proxy to one call is
+// no less wrong because it has another for a method that nobody serves.
+Confidence confidence_of(const Rule& rule, const FactSet& facts) {
+    const bool doubted = facts.has(Fact::confirmed_again) && !rule.need.has(Fact::attributed) &&
+                         rule.position == HopPosition::upstream && rule.cause != Cause::fine &&
+                         rule.cause != Cause::http2_not_grpc;
+    return doubted ? Confidence::possible : rule.confidence;
+}
+
 }  // namespace
 
 Diagnosis diagnose(const Evidence& evidence) {
@@ -81,8 +90,9 @@ Diagnosis diagnose(const Evidence& evidence) {
     const Cause cause = attributed ? findings.attribution->cause : rule.cause;
     Sentences sentences =
         attributed ? attributed_sentences(findings) : write_sentences(cause, findings);
+    if (!attributed) add_learned(sentences, cause, rule.position, findings);
     return {.cause = cause,
-            .confidence = rule.confidence,
+            .confidence = confidence_of(rule, facts),
             .hop = name_hop(rule, findings),
             .explanation = cut_text(std::move(sentences.explanation), sentence_bytes_max),
             .fix = cut_text(std::move(sentences.fix), sentence_bytes_max),

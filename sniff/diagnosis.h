@@ -15,7 +15,7 @@ namespace telltale::sniff {
 struct Hop {
     HopPosition position = HopPosition::upstream;
     std::string address;
-    std::string name;  // registry name, or the address
+    std::string name;  // by the registry, else by DNS, else the address
     Role role = Role::unknown;
     std::string software;  // "" when unknown
     std::string version;

@@ -1,6 +1,7 @@
 #include "sniff/facts.h"
 
 #include "sniff/attribution.h"
+#include "sniff/service_name.h"
 #include "sniff/words.h"
 
 #include <algorithm>
@@ -333,6 +334,34 @@ void find_registry(const Evidence& e, FactSet& f) {
           both_known && registry.service != registry.requested_service);
 }
 
+// A PTR record alone says little: it counts where what was asked for is a Service by DNS, too, and
+// the two can't be one.
+void find_dns(const Evidence& e, FactSet& f) {
+    if (f.has(Fact::inside_tunnel)) return;
+    const auto owner = service_of(e.dns_name);
+    const auto requested = service_of(e.requested_dns_name);
+    f.set(Fact::dns_other_service, owner && requested && !may_be_one_workload(*owner, *requested));
+}
+
+void find_confirmed(const Evidence& e, FactSet& f) {
+    if (f.has(Fact::inside_tunnel)) return;
+    for (const ConfirmedPort& port : e.confirmed) {
+        const bool grpc = port.spoken == Spoken::grpc;
+        if (port.port != e.upstream_port) {
+            f.set(Fact::sibling_grpc, grpc);
+            continue;
+        }
+        const bool tls_h2 = port.spoken == Spoken::tls_h2;
+        const bool http1 = port.spoken == Spoken::http1;
+        f.set(Fact::confirmed_metrics, port.metrics);
+        f.set(Fact::confirmed_http1, http1);
+        f.set(Fact::confirmed_plaintext, http1 || grpc || port.spoken == Spoken::http2);
+        f.set(Fact::confirmed_tls, tls_h2 || port.spoken == Spoken::tls);
+        f.set(Fact::confirmed_again,
+              (f.has(Fact::client_http2) && grpc) || (f.has(Fact::client_tls) && tls_h2));
+    }
+}
+
 }  // namespace
 
 FactSet find_facts(const Evidence& evidence, const Fingerprint& upstream_software) {
@@ -347,6 +376,8 @@ FactSet find_facts(const Evidence& evidence, const Fingerprint& upstream_softwar
     find_http2_answer(evidence, facts);
     find_attributed(evidence, facts);
     find_registry(evidence, facts);
+    find_dns(evidence, facts);
+    find_confirmed(evidence, facts);
     facts.set(Fact::client_out_of_place,
               facts.has(Fact::client_http1) && !facts.has(Fact::request_connect) &&
                   (facts.has(Fact::upstream_speaks_h2) || facts.has(Fact::expects_grpc) ||

@@ -100,8 +100,16 @@ enum class Fact : uint8_t {
     client_ended,  // the client ended first
     cut_by_drain,
     upstream_broken,  // the upstream leg failed with an error that is neither EOF nor reset
+    // what was asked after the incident
+    dns_other_service,    // DNS knows the address as another service than the one asked for
+    confirmed_metrics,    // the dialled port serves the Prometheus text format
+    confirmed_http1,      // the dialled port speaks HTTP/1
+    confirmed_plaintext,  // … any HTTP without TLS
+    confirmed_tls,        // … TLS, with or without h2
+    confirmed_again,      // … what this client wants, which it did not when it was dialled
+    sibling_grpc,         // another port of the address speaks gRPC
 };
-inline constexpr size_t fact_count = static_cast<size_t>(Fact::upstream_broken) + 1;
+inline constexpr size_t fact_count = static_cast<size_t>(Fact::sibling_grpc) + 1;
 
 class FactSet final {
    public:

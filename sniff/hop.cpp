@@ -124,8 +124,12 @@ void name_upstream(Hop& hop, const Rule& rule, const Findings& f) {
     if (f.facts.has(Fact::inside_tunnel)) {
         add(hop, "inside a CONNECT tunnel of the forward proxy " + shown(f.e.upstream_address));
     } else {
+        const std::string dns = dns_words(f.e.upstream_address, f.e.dns_name);
+        if (!dns.empty()) hop.name = f.e.dns_name;
         if (!f.e.registry.service.empty()) hop.name = shown(f.e.registry.service);
         add(hop, registry_reason(f.e));
+        add(hop, dns);
+        add(hop, confirmed_words(f.e));
     }
     add(hop, answer_reason(f.e));
     if (!f.software.reason.empty()) add(hop, software_words(f.software) + ": " + f.software.reason);
@@ -165,6 +169,9 @@ void name_client(Hop& hop, const Rule& rule, const Findings& f) {
     hop.address = shown(f.e.client_address);
     hop.name = hop.address.empty() ? "client" : hop.address;
     hop.role = client_role(rule, f.e);
+    const std::string dns = dns_words(f.e.client_address, f.e.client_dns_name);
+    if (!dns.empty()) hop.name = f.e.client_dns_name;
+    add(hop, dns);
     if (f.e.client.http1_request) name_request(hop, *f.e.client.http1_request);
     if (f.e.client.protocol == Protocol::tls) {
         const bool named = f.e.client.tls_hello && !f.e.client.tls_hello->sni.empty();

@@ -29,6 +29,19 @@ struct Findings {
 
 [[nodiscard]] Sentences write_sentences(Cause cause, const Findings& findings);
 
+// sentences_learned.cpp: adds what was asked after the incident, if anything was.
+void add_learned(Sentences& sentences, Cause cause, HopPosition position, const Findings& findings);
+// "asked after the incident: 12260 serves Prometheus metrics, 10260 speaks gRPC"; empty: nothing
+// was.
+[[nodiscard]] std::string confirmed_words(const Evidence& e);
+// "DNS: 10.244.2.9 is 10-244-2-9.friend-rpc-service.openim.svc.cluster.local"; empty: it has no
+// usable name.
+[[nodiscard]] std::string dns_words(std::string_view address, std::string_view dns_name);
+// Where gRPC is to be had, for a fix: what the registry knows, else what was found on the same
+// address. "group-rpc-service on port 10260", "10.244.2.9:10260, which speaks gRPC"; empty:
+// neither.
+[[nodiscard]] std::string dial_target(const Findings& f);
+
 // sentences_answered.cpp: the upstream spoke something else.
 [[nodiscard]] Sentences metrics_port_sentences(const Findings& f);
 [[nodiscard]] Sentences http1_proxy_sentences(const Findings& f);

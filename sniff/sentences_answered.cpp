@@ -1,5 +1,6 @@
 #include "sniff/escape.h"
 #include "sniff/sentences.h"
+#include "sniff/service_name.h"
 #include "sniff/words.h"
 
 #include <array>
@@ -64,7 +65,7 @@ std::string did(const Findings& f) {
 }
 
 std::string dial_words(const Findings& f, std::string_view otherwise) {
-    const std::string right = right_port_words(f.e);
+    const std::string right = dial_target(f);
     return right.empty() ? std::string(otherwise) : "Dial " + right;
 }
 
@@ -91,10 +92,18 @@ Sentences metrics_port_sentences(const Findings& f) {
                     "given any of its ports: name the port in the target, or move the metrics port "
                     "to a Service of its own."};
     }
+    const std::string fix = dial_words(f, "Dial the port on which this service serves gRPC") +
+                            "; curl http://" + upstream_words(f.e) +
+                            "/metrics shows whose metrics these are.";
+    if (f.facts.has(Fact::confirmed_metrics)) {
+        return {upstream_words(f.e) + " " + did(f) +
+                    ", and GET /metrics there gives Prometheus metrics: it is a metrics port, not "
+                    "a gRPC port.",
+                fix};
+    }
     return {answered(f) + ", as " + software_words(f.software) +
                 " does: it looks like a metrics port, not a gRPC port.",
-            "Dial the port on which this service serves gRPC; curl http://" + upstream_words(f.e) +
-                "/metrics shows whose metrics these are."};
+            fix};
 }
 
 Sentences http1_proxy_sentences(const Findings& f) {
@@ -130,7 +139,9 @@ Sentences http1_application_sentences(const Findings& f) {
         what = ": it is " + software_words(f.software) + ", an HTTP/1 server, not a gRPC server.";
     }
     const std::string dial = dial_words(f, "Dial the port on which the service serves gRPC");
-    return {answered(f) + what,
+    if (f.facts.has(Fact::upstream_hung_up))
+        what = ", but answers HTTP/1: an HTTP/1 server is there, not a gRPC server.";
+    return {upstream_words(f.e) + " " + did(f) + what,
             dial + ", not " + upstream_words(f.e) +
                 "; look for this port in the client's target, in the Service's "
                 "targetPort and in what the client's discovery hands out (curl -v http://" +
@@ -172,6 +183,13 @@ Sentences tls_required_sentences(const Findings& f) {
     if (f.facts.has(Fact::says_tls_required)) {
         return {answered(f) + " and says in it that it wants TLS: it is a TLS port.", fix};
     }
+    if (f.facts.has(Fact::confirmed_tls)) {
+        const std::string did_what =
+            f.facts.has(Fact::upstream_mute) ? "said nothing to " + client_words(f.e) : did(f);
+        return {upstream_words(f.e) + " " + did_what +
+                    ", and a TLS handshake with it succeeds: it is a TLS port.",
+                fix};
+    }
     return {answered(f) + ": it is " + software_words(f.software) + " on port " +
                 std::to_string(f.e.upstream_port) +
                 ", and on a TLS port nginx answers so to a client without TLS.",
@@ -182,6 +200,13 @@ Sentences plaintext_upstream_sentences(const Findings& f) {
     const std::string up = upstream_words(f.e);
     const std::string who = f.software.software.empty() ? "it" : software_words(f.software);
     // Servers of both HTTP versions answer a TLS hello in HTTP/1, so gRPC may still live there.
+    if (f.facts.has(Fact::upstream_hung_up)) {
+        return {
+            up + " " + did(f) + ", but answers HTTP without TLS: it is a plaintext port.",
+            dial_words(f, "Use plaintext credentials in the client for " + up +
+                              " if it serves gRPC, else dial the port that serves it over TLS") +
+                "."};
+    }
     return {answered(f) + ": " + who + " speaks no TLS on this port.",
             dial_words(f, "Dial the port on which the service serves gRPC over TLS") +
                 "; if curl --http2-prior-knowledge http://" + up + "/ gets an HTTP/2 answer, " +
@@ -308,7 +333,26 @@ Sentences other_protocol_sentences(const Findings& f) {
                                     "reused IP address, a wrong port in the target."};
 }
 
+namespace {
+
+std::string service_words(std::string_view dns_name) {
+    const auto name = service_of(dns_name);
+    return name ? shown(name->service) + "." + shown(name->name_space) : std::string();
+}
+
+Sentences stale_by_dns_sentences(const Findings& f) {
+    const std::string requested = service_words(f.e.requested_dns_name);
+    return {upstream_words(f.e) + " " + did(f) + ": by DNS the address belongs to " +
+                service_words(f.e.dns_name) + ", but " + requested + " was asked for.",
+            "Refresh what the client resolves " + requested +
+                " with (Service selector, endpoints, cached DNS): kubectl get endpointslices "
+                "shows whether the address is still one of its own."};
+}
+
+}  // namespace
+
 Sentences stale_endpoint_sentences(const Findings& f) {
+    if (!f.facts.has(Fact::registry_other_service)) return stale_by_dns_sentences(f);
     const RegistryFacts& r = f.e.registry;
     const std::string role = r.port_role == PortRole::metrics ? "the metrics port of " : "";
     std::string dial =

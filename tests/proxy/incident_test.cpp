@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -206,6 +207,21 @@ TEST(IncidentJson, names_each_attempt_to_connect) {
                               {"address":"10.0.0.2:1","error":null}])"));
     EXPECT_EQ(record.at("ended_by").at("side"), "telltale");
     EXPECT_EQ(record.at("ended_by").at("error"), "network is unreachable");
+}
+
+TEST(IncidentJson, shows_what_was_asked_after_the_incident) {
+    Incident incident = example_incident();
+    incident.evidence.dns_name = "10-244-2-9.group-rpc-service.openim.svc.cluster.local";
+    incident.evidence.client_dns_name = "client.example";
+    incident.evidence.confirmed = {
+        {.port = 12260, .spoken = sniff::Spoken::http1, .metrics = true},
+        {.port = 10260, .spoken = sniff::Spoken::grpc, .metrics = false}};
+    const auto record = parsed(to_json(incident));
+    EXPECT_EQ(record.at("client").at("dns_name"), "client.example");
+    const auto& upstream = record.at("upstream").as_object();
+    EXPECT_EQ(upstream.at("dns_name"), incident.evidence.dns_name);
+    EXPECT_EQ(json::serialize(upstream.at("confirmed")),
+              R"([{"port":12260,"speaks":"http1","metrics":true},{"port":10260,"speaks":"grpc"}])");
 }
 
 TEST(IncidentJson, sums_up_repeats) {

@@ -347,6 +347,227 @@ TEST(Diagnosis, shows_hostile_words_of_an_inner_telltale_escaped_and_cut) {
     EXPECT_EQ(d.hop.name, std::string(80, 'n') + "…");
 }
 
+// ---- what was asked after the incident
+
+TEST(Diagnosis, calls_a_hop_by_the_registry_else_by_dns_else_by_its_address) {
+    Evidence e = example("http1_application");
+    EXPECT_EQ(diagnose(e).hop.name, "10.244.2.9:12260");
+    e.dns_name = "squid.office.example";
+    const Diagnosis d = diagnose(e);
+    EXPECT_EQ(d.hop.name, "squid.office.example");
+    EXPECT_EQ(d.hop.address, "10.244.2.9:12260");
+    EXPECT_THAT(d.hop.evidence, Contains("DNS: 10.244.2.9 is squid.office.example"));
+    EXPECT_THAT(d.explanation, HasSubstr(" DNS calls 10.244.2.9 squid.office.example."));
+    know_group_rpc_metrics(e);
+    EXPECT_EQ(diagnose(e).hop.name, "group-rpc-service");
+    EXPECT_THAT(diagnose(e).hop.evidence, Contains("DNS: 10.244.2.9 is squid.office.example"));
+    EXPECT_THAT(diagnose(e).explanation, Not(HasSubstr("DNS calls")));
+}
+
+TEST(Diagnosis, calls_an_ipv6_hop_by_dns_without_brackets) {
+    Evidence e = example("http1_application");
+    e.upstream_address = "[fd00::9]:12260";
+    e.dns_name = "nine.example";
+    EXPECT_THAT(diagnose(e).hop.evidence, Contains("DNS: fd00::9 is nine.example"));
+}
+
+TEST(Diagnosis, calls_a_client_at_fault_by_dns) {
+    Evidence e = example("scraper_agent");
+    e.client_dns_name = "prometheus-0.prometheus.monitoring.svc.cluster.local";
+    e.dns_name = "not.its.name";
+    const Diagnosis d = diagnose(e);
+    EXPECT_EQ(d.hop.name, e.client_dns_name);
+    EXPECT_EQ(d.hop.address, "10.244.1.5:43210");
+    EXPECT_THAT(d.explanation, HasSubstr("DNS calls 10.244.1.5 prometheus-0."));
+    EXPECT_THAT(d.explanation, Not(HasSubstr("not.its.name")));
+}
+
+TEST(Diagnosis, shows_nothing_of_a_ptr_record_that_is_no_host_name) {
+    for (const std::string_view hostile :
+         {std::string_view("<script>alert(1)</script>"), std::string_view("a b"),
+          std::string_view("a\n.b"), std::string_view("\xc3\xa9.example"), std::string_view("a..b"),
+          std::string_view("a\0b", 3), std::string_view(".")}) {
+        Evidence e = example("http1_application");
+        e.dns_name = hostile;
+        e.client_dns_name = hostile;
+        const Diagnosis d = diagnose(e);
+        EXPECT_EQ(d.hop.name, "10.244.2.9:12260");
+        EXPECT_EQ(d.explanation, diagnose(example("http1_application")).explanation);
+        EXPECT_EQ(d.hop.evidence, diagnose(example("http1_application")).hop.evidence);
+    }
+    Evidence e = example("http1_application");
+    for (int i = 0; i < 5; ++i) e.dns_name += std::string(60, 'a') + ".";
+    e.dns_name += "example";
+    EXPECT_EQ(diagnose(e).hop.name, "10.244.2.9:12260") << "longer than a name may be";
+}
+
+TEST(Diagnosis, names_both_services_of_an_address_that_dns_knows_as_another_one) {
+    const Diagnosis d = diagnose(example("stale_refused_by_dns"));
+    EXPECT_EQ(d.cause, Cause::stale_endpoint);
+    EXPECT_EQ(d.confidence, Confidence::likely);
+    EXPECT_EQ(d.explanation,
+              "10.244.2.9:12260 refused the connection: by DNS the address belongs to "
+              "friend-rpc-service.openim, but group-rpc-service.openim was asked for.");
+    EXPECT_EQ(d.hop.name, "10-244-2-9.friend-rpc-service.openim.svc.cluster.local");
+}
+
+TEST(Diagnosis, makes_nothing_of_a_dns_name_that_may_be_of_the_service_asked_for) {
+    struct Case {
+        std::string_view owner, requested;
+        bool other;
+    };
+    for (const Case& one : std::initializer_list<Case>{
+             {"10-244-2-9.group-rpc-service.openim.svc.cluster.local",
+              "group-rpc-service.openim.svc.cluster.local", false},
+             {"group-rpc-service.openim.svc.cluster.local",
+              "group-rpc-service.openim.svc.cluster.local", false},
+             {"etcd-0.etcd-headless.openim.svc.cluster.local", "etcd.openim.svc.cluster.local",
+              false},
+             {"10-1-1-1.openim-group-rpc-metrics.openim.svc.cluster.local",
+              "group-rpc-service.openim.svc.cluster.local", false},
+             {"GROUP-RPC-SERVICE.openim.svc.cluster.local",
+              "group-rpc-service.openim.svc.cluster.local", false},
+             {"10-244-2-9.openim.pod.cluster.local", "group-rpc-service.openim.svc.cluster.local",
+              false},
+             {"node7.example", "group-rpc-service.openim.svc.cluster.local", false},
+             {"10-1-1-1.friend-rpc-service.openim.svc.cluster.local", "", false},
+             {"10-1-1-1.friend-rpc-service.openim.svc.cluster.local", "group.example", false},
+             {"10-1-1-1.svc.svc.svc.cluster.local", "svc.svc.svc.cluster.local", false},
+             {"10-1-1-1.friend-rpc-service.openim.svc.cluster.local",
+              "group-rpc-service.openim.svc.cluster.local", true},
+             {"10-1-1-1.group-rpc-service.staging.svc.cluster.local",
+              "group-rpc-service.openim.svc.cluster.local", true},
+             {"redis-0.redis.data.svc.k8s.example", "group-rpc.openim.svc.k8s.example", true},
+         }) {
+        Evidence e = example("refused");
+        e.dns_name = one.owner;
+        e.requested_dns_name = one.requested;
+        EXPECT_EQ(diagnose(e).cause, one.other ? Cause::stale_endpoint : Cause::refused)
+            << one.owner << " for " << one.requested;
+    }
+}
+
+TEST(Diagnosis, is_never_certain_by_a_ptr_record) {
+    for (const Rule& rule : rules()) {
+        const bool by_dns = rule.need.has(Fact::dns_other_service);
+        EXPECT_FALSE(by_dns && rule.confidence == Confidence::certain) << rule.id;
+    }
+}
+
+TEST(Diagnosis, names_the_sibling_port_that_speaks_grpc) {
+    const Diagnosis d = diagnose(example("http1_beside_grpc"));
+    EXPECT_EQ(d.cause, Cause::http1_application);
+    EXPECT_EQ(d.confidence, Confidence::certain);
+    EXPECT_THAT(d.explanation, HasSubstr(" Port 10260 of the same address speaks gRPC."));
+    EXPECT_THAT(d.fix, HasSubstr("Dial 10.244.2.9:10260, which speaks gRPC, not 10.244.2.9:12260"));
+    EXPECT_THAT(d.hop.evidence,
+                Contains("asked after the incident: 12260 speaks HTTP/1, 10260 speaks gRPC"));
+}
+
+TEST(Diagnosis, is_certain_of_a_metrics_port_that_served_its_metrics) {
+    const Diagnosis d = diagnose(example("metrics_confirmed"));
+    EXPECT_EQ(d.confidence, Confidence::certain);
+    EXPECT_EQ(d.hop.role, Role::metrics);
+    EXPECT_EQ(d.explanation,
+              "10.244.2.9:12260 answered HTTP/1.1 400 to a gRPC client, and GET /metrics there "
+              "gives Prometheus metrics: it is a metrics port, not a gRPC port.");
+    Evidence nginx = example("http1_proxy");
+    nginx.confirmed = {{.port = 12260, .spoken = Spoken::http1, .metrics = true}};
+    EXPECT_EQ(diagnose(nginx).cause, Cause::http1_proxy) << "nginx passes on whose they are";
+}
+
+TEST(Diagnosis, is_certain_of_a_tls_port_that_finished_a_handshake) {
+    for (const char* rule : {"tls_confirmed", "tls_confirmed_hung_up", "tls_confirmed_silent"}) {
+        const Diagnosis d = diagnose(example(rule));
+        EXPECT_EQ(d.cause, Cause::tls_required) << rule;
+        EXPECT_EQ(d.confidence, Confidence::certain) << rule;
+        EXPECT_THAT(d.explanation, HasSubstr("a TLS handshake with it succeeds")) << rule;
+    }
+    EXPECT_THAT(diagnose(example("tls_confirmed")).fix, Not(HasSubstr("ALPN")));
+    EXPECT_THAT(diagnose(example("tls_confirmed_silent")).fix, HasSubstr("switch HTTP/2 on"));
+}
+
+TEST(Diagnosis, tells_of_a_sibling_where_the_dialled_port_is_not_reached) {
+    for (const char* rule : {"refused", "timed_out"}) {
+        Evidence e = example(rule);
+        const Confidence before = diagnose(e).confidence;
+        e.confirmed = {{.port = 10260, .spoken = Spoken::grpc, .metrics = false},
+                       {.port = 10261, .spoken = Spoken::grpc, .metrics = false}};
+        const Diagnosis d = diagnose(e);
+        EXPECT_EQ(d.confidence, before);
+        EXPECT_THAT(d.explanation,
+                    HasSubstr(" Ports 10260 and 10261 of the same address speak gRPC."));
+        EXPECT_THAT(d.fix, ::testing::StartsWith("If another port was meant, dial "
+                                                 "10.244.2.9:10260, which speaks gRPC. "));
+    }
+}
+
+TEST(Diagnosis, says_when_nothing_was_found_behind_a_port_that_hangs_up) {
+    Evidence e = example("closed");
+    e.confirmed = {{.port = 12260, .spoken = Spoken::nothing, .metrics = false}};
+    EXPECT_EQ(diagnose(e).cause, Cause::closed_before_preface);
+    EXPECT_THAT(diagnose(e).explanation, HasSubstr("answered neither HTTP/2 nor TLS nor HTTP/1"));
+    e.confirmed = {{.port = 12260, .spoken = Spoken::refused, .metrics = false}};
+    EXPECT_THAT(diagnose(e).explanation, HasSubstr("what listened there has gone"));
+}
+
+TEST(Diagnosis, doubts_itself_where_the_port_speaks_grpc_when_it_is_asked_again) {
+    for (const char* rule : {"metrics_by_registry", "http1_application", "closed", "http1_proxy",
+                             "named_protocol", "silent_upstream"}) {
+        Evidence e = example(rule);
+        const Cause before = diagnose(e).cause;
+        e.confirmed = {{.port = 12260, .spoken = Spoken::grpc, .metrics = false}};
+        const Diagnosis d = diagnose(e);
+        EXPECT_EQ(d.cause, before) << rule;
+        EXPECT_EQ(d.confidence, Confidence::possible) << rule;
+        EXPECT_THAT(d.explanation, HasSubstr("Asked again after the incident, this port speaks "
+                                             "gRPC"))
+            << rule;
+    }
+    Evidence e = example("answer_not_grpc");
+    e.confirmed = {{.port = 12260, .spoken = Spoken::grpc, .metrics = false}};
+    EXPECT_EQ(diagnose(e).confidence, Confidence::certain) << "one route is wrong, others are not";
+    EXPECT_THAT(diagnose(e).explanation, HasSubstr("only this route"));
+}
+
+TEST(Diagnosis, says_when_the_port_of_the_registry_does_not_serve_there) {
+    Evidence e = example("metrics_by_registry");
+    e.confirmed = {{.port = 12260, .spoken = Spoken::http1, .metrics = true},
+                   {.port = 10260, .spoken = Spoken::refused, .metrics = false}};
+    EXPECT_THAT(diagnose(e).explanation, HasSubstr(" Port 10260 of this address, where the "
+                                                   "registry has gRPC, refuses connections."));
+}
+
+TEST(Diagnosis, believes_another_telltale_more_than_what_it_asked_itself) {
+    Evidence e = example("attributed");
+    const Diagnosis before = diagnose(e);
+    e.confirmed = {{.port = 12260, .spoken = Spoken::grpc, .metrics = false},
+                   {.port = 10260, .spoken = Spoken::grpc, .metrics = false}};
+    e.dns_name = "telltale.example";
+    EXPECT_EQ(diagnose(e).explanation, before.explanation);
+    EXPECT_EQ(diagnose(e).confidence, before.confidence);
+}
+
+// What is learned may make a cause more precise; it never makes an incident go away.
+TEST(Diagnosis, of_an_incident_stays_an_incident_whatever_is_learned) {
+    for (const Example& one : examples()) {
+        const bool fine = diagnose(one.evidence).cause == Cause::fine;
+        for (size_t spoken = 0; spoken < spoken_names.size(); ++spoken) {
+            for (const uint16_t port : {uint16_t{12260}, uint16_t{10260}}) {
+                Evidence e = one.evidence;
+                e.dns_name = "10-244-2-9.friend-rpc-service.openim.svc.cluster.local";
+                e.requested_dns_name = "group-rpc-service.openim.svc.cluster.local";
+                e.confirmed.push_back({.port = port,
+                                       .spoken = static_cast<Spoken>(spoken),
+                                       .metrics = spoken % 2 == 0});
+                const Diagnosis d = diagnose(e);
+                EXPECT_EQ(d.cause == Cause::fine, fine) << one.rule << " " << spoken;
+                expect_bounded(d);
+            }
+        }
+    }
+}
+
 // ---- what is no incident
 
 TEST(Diagnosis, does_not_blame_an_upstream_that_closed_after_its_client) {

@@ -114,6 +114,51 @@ Evidence silent(SideEvidence client, Millis ms) {
     return e;
 }
 
+Evidence named_by_dns(Evidence e, std::string_view name) {
+    e.dns_name = name;
+    e.requested_dns_name = "group-rpc-service.openim.svc.cluster.local";
+    return e;
+}
+
+constexpr std::string_view friend_pod = "10-244-2-9.friend-rpc-service.openim.svc.cluster.local";
+
+Evidence confirmed(Evidence e, Spoken spoken, bool metrics = false) {
+    e.confirmed.push_back({.port = e.upstream_port, .spoken = spoken, .metrics = metrics});
+    return e;
+}
+
+Evidence beside_grpc(Evidence e) {
+    e.confirmed.push_back({.port = 10260, .spoken = Spoken::grpc, .metrics = false});
+    return e;
+}
+
+// Rows for what is asked after the incident.
+void add_learned_rows(std::vector<Example>& all) {
+    const SideEvidence h2 = side(Protocol::http2);
+    const SideEvidence closed = side(Protocol::closed);
+    all.push_back(
+        {"stale_refused_by_dns", named_by_dns(way(Outcome::refused, ECONNREFUSED), friend_pod)});
+    all.push_back(
+        {"stale_by_dns", named_by_dns(pair(h2, http1_capture("go_servemux_400")), friend_pod)});
+    all.push_back({"stale_hung_up_by_dns", named_by_dns(pair(h2, closed), friend_pod)});
+    all.push_back(
+        {"tls_confirmed", confirmed(pair(h2, http1_capture("nginx_plain_400")), Spoken::tls_h2)});
+    all.push_back({"tls_confirmed_hung_up", confirmed(pair(h2, closed), Spoken::tls_h2)});
+    all.push_back({"tls_confirmed_silent", confirmed(silent(h2, 5000), Spoken::tls)});
+    all.push_back(
+        {"plaintext_confirmed", confirmed(pair(tls_client({"h2"}), closed), Spoken::grpc)});
+    all.push_back({"metrics_confirmed",
+                   confirmed(pair(h2, http1_capture("go_servemux_400")), Spoken::http1, true)});
+    all.push_back({"metrics_confirmed_hung_up",
+                   confirmed(pair(h2, closed), Spoken::http1, /*metrics=*/true)});
+    all.push_back({"exporter_beside_grpc",
+                   beside_grpc(pair(h2, http1_capture("prometheus_cpp_http20_text_400")))});
+    all.push_back(
+        {"http1_beside_grpc",
+         beside_grpc(confirmed(pair(h2, http1_capture("prometheus_400")), Spoken::http1))});
+    all.push_back({"http1_confirmed_hung_up", confirmed(pair(h2, closed), Spoken::http1)});
+}
+
 void add_way(std::vector<Example>& all) {
     all.push_back({"loop", way(Outcome::loop, 0)});
     all.push_back({"local_limit", way(Outcome::local_limit, EMFILE)});
@@ -395,6 +440,7 @@ void know_group_rpc_metrics(Evidence& evidence) {
 std::vector<Example> examples() {
     std::vector<Example> all;
     add_way(all);
+    add_learned_rows(all);
     add_fine(all);
     add_answered(all);
     add_attributed(all);

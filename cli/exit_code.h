@@ -8,9 +8,11 @@ enum class ExitCode : int {
     ok = 0,
     failure =
         1,  // at run time: a port in use, connections cut, a claim of the demo that did not hold
-    usage = 64,     // a flag or command that there is not
-    config = 65,    // the configuration has errors; all of them were printed
-    no_input = 66,  // the configuration file can't be read
+    unreachable = 2,    // probe: nothing was reached there
+    usage = 64,         // a flag or command that there is not
+    config = 65,        // the configuration has errors; all of them were printed
+    no_input = 66,      // the configuration file can't be read
+    interrupted = 130,  // by Ctrl-C, as shells count
 };
 
 }  // namespace telltale::cli

@@ -19,6 +19,7 @@ constexpr const char* footer =
     "  telltale proxy --listen :15260 --upstream 127.0.0.1:10260 --expect grpc\n"
     "  telltale check -c telltale.yaml\n"
     "  telltale demo --once\n"
+    "  telltale probe group-rpc-service:12260\n"
     "\n"
     "Exit codes: 0 done; 1 failed at run time (a port in use); 64 wrong usage; 65 the "
     "configuration has errors;\n"
@@ -37,6 +38,7 @@ int run(int argc, char** argv) {
     telltale::cli::add_proxy(program, chosen);
     telltale::cli::add_check(program, chosen);
     telltale::cli::add_demo(program, chosen);
+    telltale::cli::add_probe(program, chosen);
 
     try {
         program.parse(argc, argv);

@@ -106,7 +106,8 @@ struct TlsAnswer {
     std::optional<Certificate> certificate;
     std::string not_trusted;  // why the chain does not lead to a trusted root; empty: it does
     bool name_matches = false;
-    std::string error;  // of the handshake, in OpenSSL's words; or why there is no TLS here
+    sniff::SideEvidence outer;  // what came before any decryption: a hello, an alert, or no TLS
+    std::string error;          // of the handshake, in OpenSSL's words; or why there is no TLS here
     Micros connect{0};
     std::optional<Micros> first_byte;
     Http2Answer http2;               // inside, where ALPN selected h2
@@ -122,9 +123,10 @@ struct Observations {
     std::string address;            // the first that connected; all that follows is of it
     Http2Answer h2c;                // preface and SETTINGS, then the unknown method
     TlsAnswer tls;
-    Http1Answer get;      // GET /
-    Http1Answer metrics;  // GET /metrics
-    bool cut = false;     // the time for the whole probe was over
+    Http1Answer get;               // GET /
+    Http1Answer metrics;           // GET /metrics
+    bool cut = false;              // the time for the whole probe was over
+    bool still_resolving = false;  // the resolver had not answered when the time was over
 
     [[nodiscard]] bool connected() const { return !address.empty(); }
 };

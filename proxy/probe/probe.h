@@ -23,7 +23,7 @@
 namespace telltale::proxy::probe {
 
 inline constexpr size_t bytes_read_max = 128U << 10U;  // per connection
-inline constexpr size_t connections_max = 8;           // at once, of one probe
+inline constexpr size_t connections_max = 10;          // at once, of one probe
 inline constexpr size_t siblings_max = 64;
 
 // Light: h2c with the unknown method, TLS with the same, GET /metrics where HTTP/1 answered; no

@@ -18,5 +18,6 @@ void add_proxy(CLI::App& program, Action& chosen);
 void add_check(CLI::App& program, Action& chosen);
 void add_demo(CLI::App& program, Action& chosen);
 void add_probe(CLI::App& program, Action& chosen);
+void add_hops(CLI::App& program, Action& chosen);
 
 }  // namespace telltale::cli

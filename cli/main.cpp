@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
     telltale::cli::add_check(program, chosen);
     telltale::cli::add_demo(program, chosen);
     telltale::cli::add_probe(program, chosen);
+    telltale::cli::add_hops(program, chosen);
 
     try {
         program.parse(argc, argv);

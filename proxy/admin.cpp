@@ -33,6 +33,7 @@
 #include "proxy/admin_negotiation.h"
 #include "proxy/admin_pages.h"
 #include "proxy/endpoint.h"
+#include "proxy/hops/own.h"
 #include "proxy/page_files.h"
 
 namespace telltale::proxy {
@@ -130,6 +131,15 @@ void incidents(const AdminSources& from, const Question& question, Reply reply) 
                     reply = std::move(reply)](const std::vector<IncidentSink::Entry>& entries) {
         if (as_text) return reply({http::status::ok, plain_text, incidents_text(entries), {}});
         reply(tagged_json(incidents_json(entries)));
+    });
+}
+
+void hops_page(const AdminSources& from, const Question& question, Reply reply) {
+    from.incidents([as_text = question.as_text,
+                    reply = std::move(reply)](const std::vector<IncidentSink::Entry>& entries) {
+        if (as_text)
+            return reply({http::status::ok, plain_text, hops::own_paths_text(entries), {}});
+        reply({http::status::ok, json_text, hops::own_paths_json(entries), {}});
     });
 }
 
@@ -245,7 +255,7 @@ struct Route {
     IsThere can_change = never;  // POST, PUT
     Handler change = nullptr;
 };
-constexpr std::array<Route, 12> routes = {{
+constexpr std::array<Route, 13> routes = {{
     {"/", "the page for browsers, this list for others", always, index},
     {"/metrics", "counters for Prometheus", always, metrics},
     {"/live", "200 while the process runs", always, live},
@@ -255,6 +265,10 @@ constexpr std::array<Route, 12> routes = {{
      always, ready},
     {"/incidents", "what went wrong, newest first, as JSON; ?format=text to read it here", always,
      incidents},
+    {"/hops",
+     "the incidents of this process as paths with the hop at fault, as JSON; ?format=text to read "
+     "it here",
+     always, hops_page},
     {"/connections",
      "open connections and those that ended last, as JSON; ?format=text for a table", always,
      connections},

@@ -96,7 +96,7 @@ export class Detail {
   constructor() {
     this.root = byId('incident');
     this.key = null; // of the incident that is shown, or what is said instead
-    new ResizeObserver(() => this.entry && this.showBytes()).observe(this.root);
+    new ResizeObserver(() => requestAnimationFrame(() => this.entry && this.showBytes())).observe(this.root);
   }
 
   begin(key, ...nodes) {

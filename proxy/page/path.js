@@ -142,6 +142,7 @@ export function pathFigure(path, caption) {
     place.replaceChildren(draw(path, width));
     fit(place);
   };
-  new ResizeObserver(redraw).observe(place);
+  // In the next frame: drawing within the observer would change what it observes.
+  new ResizeObserver(() => requestAnimationFrame(redraw)).observe(place);
   return el('figure', { class: 'path-figure' }, place, el('figcaption', {}, caption));
 }

@@ -1,4 +1,5 @@
 """Debian's Chromium without a window, driven by WebDriver: what a person would see and do, and what the page asked for."""
+import base64
 import contextlib
 import json
 import os
@@ -84,7 +85,6 @@ class Browser:
         """The whole page as PNG."""
         size = self.cdp("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        import base64
         shot = self.cdp("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         with open(path, "wb") as file:
             file.write(base64.b64decode(shot["data"]))
@@ -96,6 +96,15 @@ class Browser:
         self.driver.get_log("browser")
         self.driver.get_log("performance")
         self.driver.get(url)
+
+    @contextlib.contextmanager
+    def before_each_page(self, script):
+        """Runs in every page that is opened meanwhile, before its own scripts."""
+        added = self.cdp("Page.addScriptToEvaluateOnNewDocument", source=script)["identifier"]
+        try:
+            yield
+        finally:
+            self.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=added)
 
     def cdp(self, command, **arguments):
         return self.driver.execute_cdp_cmd(command, arguments)
@@ -112,7 +121,7 @@ class Browser:
 
     def wait_for(self, script, what, *arguments, patience=2 * PATIENCE):
         """Until the expression is true; the page is shown when it never is."""
-        return until(lambda: self.run(f"return {script}", *arguments),
+        return until(lambda: self.run(f"return Boolean({script})", *arguments),
                      lambda: f"{what}; the page says\n{self.run('return document.body.innerText')}\n{self.console()}", patience, 0.05)
 
     def wait_for_text(self, selector, text):

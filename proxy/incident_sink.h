@@ -16,7 +16,23 @@
 
 namespace telltale::proxy {
 
-class IncidentSink final {
+// Takes finished incidents from the workers. Any thread; never blocks.
+class IncidentTaker {
+   public:
+    virtual ~IncidentTaker() = default;
+    IncidentTaker(const IncidentTaker&) = delete;
+    IncidentTaker& operator=(const IncidentTaker&) = delete;
+
+    // False: dropped and counted, all of them.
+    virtual bool push(std::vector<IncidentRun> runs) noexcept = 0;
+    // Adds the ending to a record that was pushed while its connection was open.
+    virtual void amend(IncidentEnd end) noexcept = 0;
+
+   protected:
+    IncidentTaker() = default;
+};
+
+class IncidentSink final : public IncidentTaker {
    public:
     struct Entry {          // one group of equal incidents, newest first in the list
         Incident incident;  // the newest of the group
@@ -26,16 +42,15 @@ class IncidentSink final {
     // write: one finished line (or block of lines), called on the sink's thread. Tests pass their
     // own.
     IncidentSink(const config::Config& config, std::function<void(const std::string&)> write);
-    ~IncidentSink();  // stop()
+    ~IncidentSink() override;  // stop()
     IncidentSink(const IncidentSink&) = delete;
     IncidentSink& operator=(const IncidentSink&) = delete;
 
     // Any thread; never blocks. False: dropped and counted.
     bool push(Incident incident) noexcept;
-    bool push(std::vector<IncidentRun> runs) noexcept;  // all of them or none
-    // Adds the ending to a record that was pushed while its connection was open. Any thread; lost
-    // when the queue is full.
-    void amend(IncidentEnd end) noexcept;
+    bool push(std::vector<IncidentRun> runs) noexcept override;  // all of them or none
+    // Lost when the queue is full.
+    void amend(IncidentEnd end) noexcept override;
     [[nodiscard]] uint64_t dropped() const noexcept;
     // Any thread; called back on the sink's thread with the groups, newest first, at most
     // config.limits.incidents_kept. Never called back after stop().

@@ -20,7 +20,7 @@ using prometheus::MetricType;
 
 namespace {
 
-constexpr std::array<MetricInfo, 20> table = {{
+constexpr std::array<MetricInfo, 21> table = {{
     {"telltale_connections_total",
      "Connections by what client and upstream spoke, counted when the verdict is there.",
      MetricType::Counter, "listener, direction, client_protocol, upstream_protocol, verdict"},
@@ -47,6 +47,9 @@ constexpr std::array<MetricInfo, 20> table = {{
      "listener, upstream"},
     {"telltale_upstream_checks_total", "Active checks of upstreams by result.", MetricType::Counter,
      "listener, result"},
+    {"telltale_inquiries_total",
+     "What was asked after incidents, before their records were written, by result.",
+     MetricType::Counter, "kind, result"},
     {"telltale_policy_actions_total", "What was done about a mismatch.", MetricType::Counter,
      "listener, policy, action"},
     {"telltale_config_reloads_total", "Configuration reloads by result.", MetricType::Counter,
@@ -283,6 +286,18 @@ MetricFamily checks_done(const ProcessStats& process) {
     return family.take();
 }
 
+MetricFamily inquiries(const ProcessStats& process) {
+    Family family("telltale_inquiries_total");
+    for (size_t kind = 0; kind < inquiry_kind_count; ++kind) {
+        for (size_t i = 0; i < inquiry_result_count; ++i) {
+            family.add(
+                {std::string(inquiry_kind_names[kind]), std::string(inquiry_result_names[i])},
+                process.inquiries[kind][i]);
+        }
+    }
+    return family.take();
+}
+
 MetricFamily limits(const std::vector<Row>& rows, const ProcessStats& process) {
     Family family("telltale_limit_reached_total");
     for (size_t i = 0; i < limit_count; ++i) {
@@ -332,6 +347,7 @@ std::vector<MetricFamily> MetricsCollector::Collect() const {
         ejected(rows),
         checks_up(process),
         checks_done(process),
+        inquiries(process),
         policy_actions(rows),
         reloads(process),
         single("telltale_config_last_reload_successful", {},

@@ -12,7 +12,7 @@ namespace telltale::proxy {
 
 class Outbox final : public Timed {
    public:
-    Outbox(IncidentSink& sink, Ticker& ticker) noexcept : sink_(sink), ticker_(ticker) {}
+    Outbox(IncidentTaker& sink, Ticker& ticker) noexcept : sink_(sink), ticker_(ticker) {}
     ~Outbox() { ticker_.drop(*this); }
     Outbox(const Outbox&) = delete;
     Outbox& operator=(const Outbox&) = delete;
@@ -24,7 +24,7 @@ class Outbox final : public Timed {
    private:
     static constexpr size_t held_max = 32;  // kinds of incident in one tick
 
-    IncidentSink& sink_;
+    IncidentTaker& sink_;
     Ticker& ticker_;
     std::vector<IncidentRun> held_;
     bool resting_ = false;  // one went less than a tick ago

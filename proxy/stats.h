@@ -79,6 +79,23 @@ inline constexpr std::array<std::string_view, check_result_count> check_result_n
     "http2", "other_protocol", "refused", "timeout", "unreachable", "dns_failure", "closed"};
 using CheckCounts = std::array<uint64_t, check_result_count>;
 
+// What was asked after incidents, before their records were written, and how that ended.
+enum class InquiryKind : uint8_t { name, confirmation };
+inline constexpr size_t inquiry_kind_count = 2;
+inline constexpr std::array<std::string_view, inquiry_kind_count> inquiry_kind_names = {
+    "name", "confirmation"};
+enum class InquiryResult : uint8_t {
+    found,
+    nothing,    // asked and answered: there is no name, or no port could be asked
+    no_answer,  // not in time
+    known,      // not asked again
+    limited,    // not asked: a limit of the configuration, or too many at once
+};
+inline constexpr size_t inquiry_result_count = 5;
+inline constexpr std::array<std::string_view, inquiry_result_count> inquiry_result_names = {
+    "found", "nothing", "no_answer", "known", "limited"};
+using InquiryCounts = std::array<uint64_t, inquiry_result_count>;  // by InquiryResult
+
 [[nodiscard]] constexpr std::string_view name(Limit limit) {
     return limit_names[static_cast<size_t>(limit)];
 }
@@ -172,6 +189,7 @@ struct ProcessStats {
     uint64_t incident_records_dropped = 0;
     uint64_t accept_paused = 0;
     LimitCounts limits_reached{};  // by Limit: those that no worker meets
+    std::array<InquiryCounts, inquiry_kind_count> inquiries{};  // by InquiryKind
     std::vector<CheckState> checks;
     std::map<std::string, CheckCounts> checks_done;  // by name of the listener, by CheckResult
 };

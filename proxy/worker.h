@@ -30,7 +30,7 @@ namespace telltale::proxy {
 
 // What all workers share, read only while they run.
 struct Shared {
-    IncidentSink& sink;
+    IncidentTaker& sink;
     asio::io_context& names;  // where names are looked up; runs on another thread
     NameMemory& memory;       // of their answers
     std::string process_id;   // first part of an incident's id

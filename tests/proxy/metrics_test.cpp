@@ -96,6 +96,8 @@ TEST(Metrics, counts_the_documented_incident) {
     stats.bytes = {93, 103};
     input.process.incident_records_dropped = 7;
     input.process.config_reloads_failed = 2;
+    input.process.inquiries[static_cast<size_t>(InquiryKind::confirmation)]
+                           [static_cast<size_t>(InquiryResult::limited)] = 3;
     const auto all = samples(render_metrics(input));
     for (
         const char* expected :
@@ -106,6 +108,8 @@ TEST(Metrics, counts_the_documented_incident) {
          R"(telltale_bytes_total{listener="outbound",side="client"} 93)",
          R"(telltale_bytes_total{listener="outbound",side="upstream"} 103)",
          R"(telltale_config_reloads_total{result="success"} 0)",
+         R"(telltale_inquiries_total{kind="name",result="no_answer"} 0)",
+         R"(telltale_inquiries_total{kind="confirmation",result="limited"} 3)",
          R"(telltale_config_reloads_total{result="failure"} 2)",
          "telltale_incident_records_dropped_total 7"}) {
         EXPECT_EQ(std::count(all.begin(), all.end(), expected), 1) << expected;
@@ -299,6 +303,7 @@ TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
     std::set<std::string> results = {"success", "failure"};
     for (const auto& word : words(attempt_result_names)) results.insert(word);
     for (const auto& word : words(check_result_names)) results.insert(word);
+    for (const auto& word : words(inquiry_result_names)) results.insert(word);
     const std::map<std::string, std::set<std::string>> allowed = {
         {"listener", {"group-rpc", "outbound"}},
         {"direction", words(sniff::direction_names)},
@@ -309,6 +314,7 @@ TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
         {"hop_role", words(sniff::role_names)},
         {"hop", words(sniff::hop_position_names)},
         {"side", words(sniff::side_names)},
+        {"kind", words(inquiry_kind_names)},
         {"limit", words(limit_names)},
         {"upstream", {"group-rpc-service:10260", "unix:/run/\\x0a"}},
         {"policy", {"observe", "other"}},

@@ -45,6 +45,8 @@ struct Facts {
     std::vector<CheckState> checks;
     ConfigStatus config_status;
     std::string log_level = "info";
+    std::vector<ListenerFacts> listeners;
+    IncidentHistory history;
     int drains = 0;
     int reloads = 0;
     std::string reload_errors;  // not empty: a reload fails
@@ -128,6 +130,9 @@ class Server final {
             ++facts.drains;
             facts.not_ready = "draining";
         };
+        sources.node = [] { return NodeFacts{"node", "space", "1.2.3", "abc", {}}; };
+        sources.listeners = [this](size_t /*max*/, auto then) { then(facts.listeners); };
+        sources.history = [this](auto then) { then(facts.history); };
         sources.reload = [this](std::function<void(bool, std::string)> then) {
             ++facts.reloads;
             if (facts.reload_errors.empty()) return then(true, "reloaded: nothing changed");
@@ -219,6 +224,10 @@ Reply ask(const std::string& address, const std::string& method, const std::stri
 
 Reply get(const Server& server, const std::string& target) {
     return ask(server.address(), "GET", target);
+}
+
+std::chrono::system_clock::time_point system_clock_at(int64_t unix_seconds) {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(unix_seconds));
 }
 
 IncidentSink::Entry entry_of(uint64_t count) {
@@ -350,8 +359,9 @@ TEST(Admin, lists_its_routes_at_the_root_and_for_an_unknown_path) {
     EXPECT_EQ(root.status(), 200);
     const auto unknown = get(server, "/nope?x=1");
     EXPECT_EQ(unknown.status(), 404);
-    for (const char* path : {"/metrics", "/live", "/ready", "/incidents", "/connections", "/config",
-                             "/log-level", "/drain", "/reload"}) {
+    for (const char* path :
+         {"/metrics", "/live", "/ready", "/incidents", "/connections", "/listeners", "/history",
+          "/config", "/log-level", "/drain", "/reload"}) {
         EXPECT_NE(root.body.find(path), std::string::npos) << path;
         EXPECT_NE(unknown.body.find(path), std::string::npos) << path;
     }
@@ -360,7 +370,8 @@ TEST(Admin, lists_its_routes_at_the_root_and_for_an_unknown_path) {
 
 TEST(Admin, answers_head_with_the_length_and_no_body) {
     const Server server;
-    for (const char* path : {"/", "/metrics", "/live", "/incidents", "/config"}) {
+    for (const char* path : {"/", "/metrics", "/live", "/incidents", "/config", "/listeners",
+                             "/history", "/page/app.js", "/page/chart.min.js"}) {
         const auto reply = ask(server.address(), "HEAD", path);
         EXPECT_EQ(reply.status(), 200) << path;
         EXPECT_EQ(reply.body, "") << path;
@@ -384,6 +395,9 @@ TEST(Admin, refuses_other_methods_and_says_which_there_are) {
         {"/incidents", {"POST", "PUT"}, "GET, HEAD"},
         {"/connections", {"POST", "DELETE"}, "GET, HEAD"},
         {"/config", {"POST", "PUT"}, "GET, HEAD"},
+        {"/listeners", {"POST", "PUT", "DELETE"}, "GET, HEAD"},
+        {"/history", {"POST", "PUT", "DELETE"}, "GET, HEAD"},
+        {"/page/app.js", {"POST", "PUT", "DELETE", "OPTIONS"}, "GET, HEAD"},
         {"/log-level", {"DELETE", "OPTIONS", "PATCH"}, "GET, HEAD, POST, PUT"},
         {"/drain", {"GET", "HEAD", "DELETE", "OPTIONS"}, "POST, PUT"},
         {"/reload", {"GET", "HEAD", "DELETE", "OPTIONS"}, "POST, PUT"},
@@ -400,6 +414,118 @@ TEST(Admin, refuses_other_methods_and_says_which_there_are) {
         EXPECT_EQ(server.facts.drains, 0);
         EXPECT_EQ(server.facts.reloads, 0);
     });
+}
+
+// ---- the page
+
+constexpr const char* browser_accepts =
+    "Host: a\r\nAccept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+
+TEST(Admin, shows_the_page_to_browsers_and_the_list_to_others) {
+    const Server server;
+    const auto page = ask(server.address(), "GET", "/", "", browser_accepts);
+    EXPECT_EQ(page.status(), 200);
+    EXPECT_TRUE(page.has("Content-Type: text/html; charset=utf-8")) << page.head;
+    EXPECT_TRUE(page.body.starts_with("<!doctype html>"));
+    EXPECT_TRUE(page.has("Vary: Accept"));
+    for (const char* headers : {"Host: a\r\n", "Host: a\r\nAccept: */*\r\n",
+                                "Host: a\r\nAccept: text/html;q=0, */*\r\n"}) {
+        const auto list = ask(server.address(), "GET", "/", "", headers);
+        EXPECT_TRUE(list.has("Content-Type: text/plain; charset=utf-8")) << headers;
+        EXPECT_TRUE(list.body.starts_with("Telltale admin\n")) << headers;
+        EXPECT_TRUE(list.has("Vary: Accept"));
+    }
+    const auto head = ask(server.address(), "HEAD", "/", "", browser_accepts);
+    EXPECT_TRUE(head.has("Content-Length: " + std::to_string(page.body.size()))) << head.head;
+    EXPECT_EQ(head.body, "");
+}
+
+TEST(Admin, lets_nothing_run_on_the_page_but_its_own_parts) {
+    const Server server;
+    for (const char* path : {"/", "/page/app.js", "/page/style.css", "/page/icon.svg"}) {
+        const auto part = ask(server.address(), "GET", path, "", browser_accepts);
+        EXPECT_EQ(part.status(), 200) << path;
+        EXPECT_TRUE(part.has(
+            "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+            "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"))
+            << part.head;
+        EXPECT_TRUE(part.has("X-Content-Type-Options: nosniff"));
+        EXPECT_TRUE(part.has("Referrer-Policy: no-referrer"));
+    }
+    EXPECT_TRUE(get(server, "/page/app.js").has("Content-Type: text/javascript; charset=utf-8"));
+    EXPECT_TRUE(get(server, "/page/style.css").has("Content-Type: text/css; charset=utf-8"));
+    EXPECT_TRUE(get(server, "/page/icon.svg").has("Content-Type: image/svg+xml"));
+    EXPECT_EQ(get(server, "/page/nothing.js").status(), 404);
+    EXPECT_EQ(get(server, "/page/").status(), 404);
+    EXPECT_EQ(get(server, "/page/../page/app.js").status(), 404);
+}
+
+std::string header_of(const Reply& reply, const std::string& name) {
+    const size_t at = reply.head.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    const size_t begin = at + name.size() + 4;
+    return reply.head.substr(begin, reply.head.find("\r\n", begin) - begin);
+}
+
+TEST(Admin, does_not_send_again_what_the_browser_has) {
+    Server server;
+    for (const char* path : {"/", "/page/app.js", "/page/chart.min.js", "/incidents", "/history"}) {
+        const auto first = ask(server.address(), "GET", path, "", browser_accepts);
+        const std::string tag = header_of(first, "ETag");
+        ASSERT_EQ(tag.size(), 18U) << path << first.head;
+        const std::string known = browser_accepts + ("If-None-Match: " + tag + "\r\n");
+        const auto again = ask(server.address(), "GET", path, "", known);
+        EXPECT_EQ(again.status(), 304) << path;
+        EXPECT_EQ(again.body, "") << path;
+        EXPECT_EQ(header_of(again, "ETag"), tag) << path;
+        EXPECT_EQ(header_of(again, "Cache-Control"), header_of(first, "Cache-Control"));
+        EXPECT_EQ(ask(server.address(), "HEAD", path, "", known).status(), 304) << path;
+        const auto other = ask(server.address(), "GET", path, "",
+                               browser_accepts + std::string("If-None-Match: \"other\"\r\n"));
+        EXPECT_EQ(other.status(), 200) << path;
+        EXPECT_EQ(other.body, first.body) << path;
+    }
+    const std::string before = header_of(get(server, "/incidents"), "ETag");
+    server.on_thread([&] { server.facts.incidents = {entry_of(3)}; });
+    EXPECT_NE(header_of(get(server, "/incidents"), "ETag"), before);
+    EXPECT_EQ(header_of(get(server, "/page/app.js"), "Cache-Control"), "no-cache");
+    EXPECT_EQ(header_of(get(server, "/incidents"), "Cache-Control"), "no-store");
+}
+
+TEST(Admin, goes_on_with_the_connection_after_a_304) {
+    const Server server;
+    const std::string tag = header_of(get(server, "/page/app.js"), "ETag");
+    const UniqueFd fd = dial(server.address());
+    ASSERT_TRUE(say(fd, "GET /page/app.js HTTP/1.1\r\nHost: a\r\nIf-None-Match: " + tag +
+                            "\r\n\r\nGET /page/app.js HTTP/1.1\r\nHost: a\r\n\r\n"
+                            "GET /live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    const std::string all = hear_to_end(fd);
+    EXPECT_TRUE(all.starts_with("HTTP/1.1 304 ")) << all.substr(0, 200);
+    EXPECT_EQ(split(all).body.substr(0, 15), "HTTP/1.1 200 OK") << "nothing follows a 304";
+    EXPECT_TRUE(all.ends_with("\r\n\r\nok\n"));
+}
+
+TEST(Admin, tells_the_page_of_listeners_and_of_the_last_minutes) {
+    Facts facts;
+    ListenerFacts listener;
+    listener.name = "group-rpc";
+    listener.policy = "observe";
+    facts.listeners = {listener};
+    facts.not_ready = "draining";
+    facts.history.count(system_clock_at(1'795'348'800), sniff::Cause::refused, 2);
+    const Server server(address_of("127.0.0.1"), facts);
+    const auto reply = get(server, "/listeners");
+    EXPECT_EQ(reply.status(), 200) << "also while it is not ready";
+    EXPECT_TRUE(reply.has("Content-Type: application/json"));
+    const auto told = json::parse(reply.body);
+    EXPECT_EQ(told.at("node").at("name"), "node");
+    EXPECT_EQ(told.at("node").at("ready"), false);
+    EXPECT_EQ(told.at("node").at("reason"), "draining");
+    EXPECT_EQ(told.at("listeners").at(0).at("name"), "group-rpc");
+    const auto minutes = json::parse(get(server, "/history").body).at("minutes");
+    EXPECT_EQ(minutes,
+              json::parse(R"([{"at":"2026-11-22T12:00:00.000Z","counts":{"refused":2}}])"));
 }
 
 // ---- what changes something
@@ -461,7 +587,7 @@ TEST(Admin, has_no_page_for_what_nobody_provides) {
     Facts facts;
     facts.has_optional = false;
     const Server server(address_of("127.0.0.1"), facts);
-    for (const char* path : {"/log-level", "/drain", "/reload"}) {
+    for (const char* path : {"/log-level", "/drain", "/reload", "/listeners", "/history"}) {
         EXPECT_EQ(get(server, path).status(), 404) << path;
         EXPECT_EQ(ask(server.address(), "POST", path, "info").status(), 404) << path;
         EXPECT_EQ(get(server, "/").body.find(path), std::string::npos) << path;

@@ -101,6 +101,22 @@ TEST(IncidentSink, writes_the_first_in_full_and_the_repeats_as_one_summary_at_th
     EXPECT_EQ(sink.dropped(), 0U);
 }
 
+TEST(IncidentSink, counts_what_it_gets_by_minute_and_cause) {
+    Log log;
+    IncidentSink sink(json_config(), log.writer());
+    std::vector<IncidentRun> runs;
+    runs.push_back({.newest = incident_of("a:1"), .count = 40});
+    EXPECT_TRUE(sink.push(std::move(runs)));
+    EXPECT_TRUE(sink.push(incident_of("b:1")));
+    std::promise<IncidentHistory> promise;
+    sink.history([&](IncidentHistory history) { promise.set_value(std::move(history)); });
+    const IncidentHistory history = promise.get_future().get();
+    ASSERT_EQ(history.minutes().size(), 1U);
+    const Incident one = incident_of("a:1");
+    EXPECT_EQ(history.minutes()[0].at, std::chrono::floor<std::chrono::minutes>(one.at));
+    EXPECT_EQ(history.minutes()[0].counts[static_cast<size_t>(one.diagnosis.cause)], 41U);
+}
+
 TEST(IncidentSink, never_blocks_a_worker_and_counts_what_it_drops) {
     Log log;
     log.shut();

@@ -1,11 +1,14 @@
 // Every kind of call of telltale.test.Echo; one JSON line each. Usage: echo_client.js ADDRESS [SCENARIO…]
 'use strict';
 const assert = require('assert');
+const fs = require('fs');
 const grpc = require('@grpc/grpc-js');
 
 const SIZE = 16 << 20;
 const PATIENCE_MS = 20000;
-const client = new grpc.Client(process.argv[2], grpc.credentials.createInsecure(), {
+const { ECHO_CA } = process.env; // a file of certificates to trust: TLS
+const credentials = ECHO_CA ? grpc.credentials.createSsl(fs.readFileSync(ECHO_CA)) : grpc.credentials.createInsecure();
+const client = new grpc.Client(process.argv[2], credentials, {
   'grpc.max_receive_message_length': SIZE, 'grpc.max_send_message_length': SIZE, 'grpc.use_local_subchannel_pool': 1,
 });
 const asIs = (bytes) => bytes;

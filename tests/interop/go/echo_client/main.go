@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -297,9 +298,22 @@ func wanted(name string) bool {
 	return len(os.Args) == 2 && !onDemand[name]
 }
 
+// transport is TLS that trusts the certificates of the file ECHO_CA, or plain text without that variable.
+func transport() credentials.TransportCredentials {
+	file := os.Getenv("ECHO_CA")
+	if file == "" {
+		return insecure.NewCredentials()
+	}
+	chosen, err := credentials.NewClientTLSFromFile(file, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return chosen
+}
+
 func main() {
 	connection, err := grpc.NewClient("passthrough:///"+os.Args[1],
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw.Codec{}), grpc.MaxCallRecvMsgSize(raw.MaxMessage),
 			grpc.MaxCallSendMsgSize(raw.MaxMessage)))
 	if err != nil {

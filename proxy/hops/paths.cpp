@@ -17,6 +17,7 @@ namespace {
 
 // Looked at for one sighting and one kind of link: those next to it in time.
 constexpr size_t candidates_max = 64;
+constexpr size_t matches_max = 16;  // kept of those that fit: the best
 constexpr size_t path_sightings_max = 32;
 // What is nearly as good is as good.
 constexpr int score_tie = 3;
@@ -160,6 +161,7 @@ Chooser::Matches Chooser::matches(size_t outer) const {
         if (one.match.score != other.match.score) return one.match.score > other.match.score;
         return apart(one) < apart(other);
     });
+    if (found.size() > matches_max) found.resize(matches_max);
     return found;
 }
 

@@ -277,6 +277,8 @@ void GrpcTalk::end(sniff::StreamEnd how) {
 
 Talk::Wants GrpcTalk::wants() const {
     if (state_->broken || state_->ended || state_->step == Step::leaving) return Wants::nothing;
+    // The peer broke the rules, or said GOAWAY; what there is to say to that is in take().
+    if (nghttp2_session_want_read(state_->session.get()) == 0) return Wants::nothing;
     return state_->heard.wants();
 }
 

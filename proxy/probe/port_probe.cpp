@@ -99,20 +99,13 @@ void PortProbe::ask_tls(const Endpoint& endpoint, bool always_http2, Heard heard
     run(endpoint, talk,
         [this, talk, always_http2, sni, name,
          heard = std::move(heard)](const Exchange::Result& result) {
-            TlsAnswer answer = talk->answer();
-            if (answer.handshake) {
-                note(answer.alpn == "h2" ? answer.http2 : answer.http2_without_alpn, result);
-                note(answer.http1, result);
-            }
+            TlsAnswer answer = talk->answer(result.end);
             if (always_http2) {
                 seen_.tls.http2_without_alpn = std::move(answer.http2_without_alpn);
                 return heard(result);
             }
-            answer.http2_without_alpn.end = End::none;
-            if (answer.alpn == "h2") answer.http1.end = End::none;
             answer.server_name = sni;
             answer.checked_name = name;
-            answer.end = result.end;
             answer.connect = result.connect;
             answer.first_byte = result.first_byte;
             seen_.tls = std::move(answer);
@@ -159,6 +152,12 @@ void PortProbe::on_first(const Exchange::Result& result) {
         seen_.address = to_text(endpoints_[address_]);
         return ask_rest();
     }
+    // Nothing was said on a connection that was never made.
+    seen_.h2c = {};
+    seen_.tls = {};
+    // Nothing was said on a connection that was never made.
+    seen_.h2c = {};
+    seen_.tls = {};
     if (seen_.cut || ++address_ == endpoints_.size()) return finish();
     ask_first();
 }

@@ -53,7 +53,7 @@ struct Probe::Impl : std::enable_shared_from_this<Probe::Impl> {
     Report report;
     std::vector<Endpoint> endpoints;
     std::shared_ptr<PortProbe> own;
-    std::vector<std::shared_ptr<PortProbe>> siblings;  // by place; empty: not begun, or over
+    std::vector<std::shared_ptr<PortProbe>> siblings;  // by place; empty: not begun
     size_t begun = 0;
     size_t open = 0;
     bool over = false;
@@ -165,7 +165,6 @@ void Probe::Impl::on_sibling(size_t index, const Observations& seen) {
     PortReport& sibling = report.siblings[index];
     sibling.seen = seen;
     sibling.verdict = judge({.host = report.target.host, .port = sibling.port}, sibling.seen);
-    siblings[index].reset();
     --open;
     ask_siblings();
 }

@@ -71,18 +71,10 @@ std::string reach_words(const Attempt& attempt) {
 }
 
 std::string end_words(const Answer& answer) {
-    switch (answer.end) {
-        case End::timeout:
-            return "nothing in time";
-        case End::no_connect:
-            return "no further connection was accepted";
-        case End::fin:
-            return "closed without a byte";
-        case End::reset:
-            return "reset without a byte";
-        default:
-            return "nothing";
-    }
+    if (answer.end == End::no_connect) return "no further connection was accepted";
+    if (answer.said.protocol == sniff::Protocol::closed) return "closed without a byte";
+    if (answer.said.protocol == sniff::Protocol::reset) return "reset without a byte";
+    return "nothing in time";
 }
 
 std::string said_words(const Answer& answer) {
@@ -219,7 +211,7 @@ std::string sibling_words(const PortReport& sibling) {
     const size_t space = words.find(' ');
     if (space != std::string::npos) words.erase(0, space + 1);
     if (!words.empty() && words.back() == '.') words.pop_back();
-    return words + (sibling.why.empty() ? "" : "; " + sibling.why);
+    return sibling.why.empty() ? words : words + "; " + sibling.why;
 }
 
 bool works(const Verdict& verdict) {

@@ -51,7 +51,7 @@ class Collected final {
         for (Sibling& known : found) {
             if (known.port != port) continue;
             const bool said = known.why.find(why) != std::string::npos;
-            if (!said) known.why += "; " + why;
+            if (!said) known.why += (known.why.empty() ? "" : "; ") + why;
             return;
         }
         found.push_back({.port = port, .why = std::move(why)});
@@ -95,7 +95,7 @@ std::vector<Sibling> siblings_of(const std::string& host, uint16_t port,
                                  const std::vector<config::Service>& services,
                                  const std::vector<uint16_t>& asked) {
     Collected all(port);
-    for (const uint16_t one : asked) all.add(one, "asked for");
+    for (const uint16_t one : asked) all.add(one, {});
     add_of_registry(host, port, services, all);
     for (const PortPair& pair : pairs) {
         const std::string program(pair.program);

@@ -72,15 +72,22 @@ Talk::Wants TlsTalk::wants() const {
     return wants == Wants::more ? Wants::a_bit : wants;
 }
 
-TlsAnswer TlsTalk::answer() const {
+TlsAnswer TlsTalk::answer(End end) const {
     TlsAnswer answer;
     client_->describe(answer);
+    answer.end = end;
     answer.outer = outer_.describe();
     answer.is_tls = is_tls(answer.outer.protocol);
     if (!answer.alert && answer.outer.tls_alert) answer.alert = answer.outer.tls_alert;
-    if (grpc_)
-        (questions_.always_http2 ? answer.http2_without_alpn : answer.http2) = grpc_->answer();
-    if (http_) answer.http1 = http_->answer();
+    if (grpc_) {
+        Http2Answer& inside = questions_.always_http2 ? answer.http2_without_alpn : answer.http2;
+        inside = grpc_->answer();
+        inside.end = end;
+    }
+    if (http_) {
+        answer.http1 = http_->answer();
+        answer.http1.end = end;
+    }
     return answer;
 }
 

@@ -27,9 +27,8 @@ class TlsTalk final : public Talk {
     void end(sniff::StreamEnd how) override;
     [[nodiscard]] Wants wants() const override;
 
-    // What was heard so far; server_name, checked_name, end, connect and first_byte are the
-    // caller's to fill.
-    [[nodiscard]] TlsAnswer answer() const;
+    // What was heard until this end; names, connect and first_byte are the caller's to fill.
+    [[nodiscard]] TlsAnswer answer(End end) const;
 
    private:
     void begin_inside();

@@ -16,7 +16,7 @@ skip() {
 
 build_go() {
     command -v go > /dev/null || { skip "no go here: grpc-go is not tested"; return; }
-    (cd "$sources/go" && GOFLAGS="-mod=readonly -buildvcs=false" go build -o "$folder/go/" ./echo_server ./echo_client ./mux) ||
+    (cd "$sources/go" && GOFLAGS="-mod=readonly -buildvcs=false" go build -o "$folder/go/" ./echo_server ./echo_client ./health_server ./mux) ||
         skip "grpc-go did not build ($(go version 2>&1)): it is not tested"
 }
 

@@ -27,6 +27,8 @@
 #include "proxy/generation.h"
 #include "proxy/handover.h"
 #include "proxy/incident_sink.h"
+#include "proxy/inquiry.h"
+#include "proxy/inquiry_sources.h"
 #include "proxy/log_level.h"
 #include "proxy/metrics.h"
 #include "proxy/options.h"
@@ -90,7 +92,7 @@ struct Runtime::Impl {
     explicit Impl(Options given)
         : options(std::move(given)),
           sink(options.config, options.write_incident ? options.write_incident : stdout_writer()),
-          shared{.sink = sink,
+          shared{.sink = inquiry,
                  .names = control,
                  .memory = name_memory,
                  .process_id = process_id(),
@@ -105,6 +107,7 @@ struct Runtime::Impl {
         std::vector<HandedSocket>& handed = takeover ? takeover->sockets() : none;
         ports = open_ports(options.config, {}, handed);
         generation = make_generation(options.config, ports, 0);
+        inquiry.apply(options.config, generation->own);
         for (const Endpoint& bound : generation->own.bound) first_bound.push_back(to_text(bound));
         make_workers();
         gate.open_connections = [this] { return open_connections(); };
@@ -157,9 +160,11 @@ struct Runtime::Impl {
 
     Options options;  // with the configuration as it was at the start
     IncidentSink sink;
-    Shared shared;
     // Before the workers, whose routes look names up in it.
     asio::io_context control{1};
+    InquirySources inquiry_sources{control};
+    Inquiry inquiry{control, sink, inquiry_sources.functions()};
+    Shared shared;
     NameMemory name_memory;
     AcceptGate gate;
     std::atomic<bool> counts_clients{false};
@@ -382,6 +387,7 @@ ProcessStats Runtime::Impl::process_stats() const {
         process.limits_reached[limit] = gate.reached[limit].load(std::memory_order_relaxed);
     }
     process.limits_reached[static_cast<size_t>(Limit::incident_queue)] = sink.dropped();
+    process.inquiries = inquiry.counts();
     process.checks = checks.states();
     process.checks_done = checks.done();
     return process;
@@ -528,6 +534,7 @@ void Runtime::Impl::take_effect(config::Config next, std::string& told) {
     for (const auto& worker : workers) worker->use(made);
     accept_for(made, ports, std::move(retired));
     checks.apply(next);
+    inquiry.apply(next, made->own);
     ++reloads_ok;
     status = {.loaded_at = last_reload, .failed_at = {}, .errors = {}};
     spdlog::info("{}", told);
@@ -627,6 +634,9 @@ void Runtime::Impl::poll_drained() {
 }
 
 void Runtime::Impl::finished() {
+    // What waits for an answer is written as it is.
+    inquiry.stop();
+    inquiry_sources.stop();
     sink.stop(sink_patience);
     if (admin) admin->stop();
     const std::lock_guard lock(mutex);

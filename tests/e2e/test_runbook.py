@@ -46,10 +46,10 @@ def answers(data):
     return sockets.ScriptedServer(script)
 
 
-def resets_after_the_first_flight():
-    """After SETTINGS, too: a client that is reset while it still writes says so in other words."""
+def resets_after(count):
+    """A client that is reset while it still writes says so in other words: count is all that it writes at first."""
     def script(sock, _):
-        sockets.receive_until(sock, lambda got: len(got) >= len(http2.PREFACE) + 9)
+        sockets.receive_until(sock, lambda got: len(got) >= count)
         sockets.reset(sock)
 
     return sockets.ScriptedServer(script)
@@ -137,7 +137,7 @@ CONFIRMED = {
     "dns_failure": lambda _: Static(UNKNOWN_NAME),
     "no_endpoints": lambda _: Static(UNKNOWN_NAME),
     "closed_before_preface": lambda _: peers.Tomcat(),
-    "reset_before_preface": lambda _: resets_after_the_first_flight(),
+    "reset_before_preface": lambda _: resets_after(len(http2.PREFACE)),
     "silent_upstream": lambda _: peers.silent(),
     "metrics_scraper": lambda _: grpc_server(),
     "health_probe": lambda _: grpc_server(),
@@ -183,7 +183,8 @@ def test_every_cause_has_a_fault_to_be_confirmed():
 @pytest.mark.parametrize("cause", list(CONFIRMED))
 def test_the_commands_print_what_the_entry_promises(cause, namespace, tmp_path):
     os.symlink(binary(), tmp_path / "telltale")
-    consoles = [fence for fence in runbook.fences(ENTRIES[cause].parts["Confirm"] + "\n") if fence.language == "console"]
+    found = runbook.fences(ENTRIES[cause].parts["Confirm"] + "\n")
+    consoles = [fence for fence in found if fence.language == "console"]
     with CONFIRMED[cause](namespace) as fault:
         for command, promised in runbook.commands(consoles[0]):
             check_promise(command, promised, run_command(command, fault, str(tmp_path)))
@@ -191,7 +192,8 @@ def test_the_commands_print_what_the_entry_promises(cause, namespace, tmp_path):
 
 # The first table of the page: what one curl says of each kind of upstream.
 CURL = {"(52)": lambda _: peers.Nginx(), "(18)": lambda _: peers.ends_at_once(),
-        "(56)": lambda _: resets_after_the_first_flight(), "(28) Operation": lambda _: peers.silent(),
+        "(56)": lambda _: resets_after(100),  # curl sends 104 bytes
+        "(28) Operation": lambda _: peers.silent(),
         "(28) Connection": lambda inside: Static(f"{netns.BLACK_HOLE}:10260", inside),
         "(7)": lambda _: peers.ClosedPort(), "(6)": lambda _: Static(UNKNOWN_NAME)}
 
@@ -237,7 +239,7 @@ SAID = [
     ("unreachable", PLAIN, lambda inside: Static(f"{netns.UNREACHABLE}:10260", inside)),
     ("dns_failure", PLAIN, lambda _: Static(UNKNOWN_NAME)),
     ("closed_before_preface", PLAIN, lambda _: peers.ends_at_once()),
-    ("reset_before_preface", PLAIN, lambda _: resets_after_the_first_flight()),
+    ("reset_before_preface", PLAIN, lambda _: resets_after(len(http2.FIRST_FLIGHT))),
     ("silent_upstream", PLAIN, lambda _: peers.silent()),
     ("downgraded_by_proxy", PLAIN, lambda _: nginx_before(grpc_server(), PROXY_PASS)),
     ("tls_client", TLS, lambda _: grpc_server()),
@@ -292,7 +294,7 @@ def call(language, fault, how):
 
 
 @pytest.mark.parametrize("language", list(LANGUAGES))
-@pytest.mark.parametrize("cause, how, fault", SAID, ids=[f"{cause}-{index}" for index, (cause, _, _) in enumerate(SAID)])
+@pytest.mark.parametrize("cause, how, fault", SAID, ids=[f"{one[0]}-{index}" for index, one in enumerate(SAID)])
 def test_clients_say_what_the_table_says(cause, how, fault, language, namespace):
     with fault(namespace) as server:
         check_row(cause, language, call(language, server, how))
@@ -330,9 +332,9 @@ def test_prometheus_says_what_the_table_says():
 # ---- snippets
 
 def of_kind(language, *kinds):
-    return pytest.mark.parametrize("fence", [
-        fence for fence in runbook.fences(DOCUMENT) if fence.language == language and (not kinds or fence.kind in kinds)],
-        ids=lambda fence: f"line{fence.line}")
+    found = [fence for fence in runbook.fences(DOCUMENT)
+             if fence.language == language and (not kinds or fence.kind in kinds)]
+    return pytest.mark.parametrize("fence", found, ids=lambda fence: f"line{fence.line}")
 
 
 def documents(fence):
@@ -358,7 +360,8 @@ def with_files(text, folder):
 def test_nginx_loads_the_snippet(fence, tmp_path):
     text = re.sub(r"listen \d+", lambda _: f"listen 127.0.0.1:{free_port()}", with_files(fence.text, tmp_path))
     config = tmp_path / "nginx.conf"
-    config.write_text(f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}}\nhttp {{ access_log off;\n{text}\n}}\n")
+    config.write_text(f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}}\n"
+                      f"http {{ access_log off;\n{text}\n}}\n")
     done = process.run([process.find_program("nginx"), "-t", "-p", tmp_path, "-c", config])
     assert done.returncode == 0 and "[warn]" not in done.stderr, done.stderr
 

@@ -171,6 +171,7 @@ void find_client(const Evidence& e, FactSet& f) {
     f.set(Fact::client_wants_h2, http2 || (tls && !foreign));
     f.set(Fact::client_alert, tls && is_trouble(client.tls_alert));
     f.set(Fact::expects_grpc, e.expect == Expect::grpc);
+    f.set(Fact::expects_http, e.expect == Expect::http);
 }
 
 void find_request(const Evidence& e, FactSet& f) {

@@ -40,6 +40,7 @@ enum class Fact : uint8_t {
     client_alert,            // the client sent a TLS alert in clear after the hellos
     // what the listener declares
     expects_grpc,
+    expects_http,
     // what the upstream said
     upstream_http1,
     upstream_http2,            // SETTINGS first

@@ -1,302 +1,69 @@
 #include "sniff/fingerprint.h"
 
-#include "sniff/escape.h"
-
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <vector>
+
+#include "sniff/escape.h"
+#include "sniff/fingerprint_match.h"
+#include "sniff/http2.h"
 
 namespace telltale::sniff {
 namespace {
 
-constexpr size_t name_bytes_max = 48;
 constexpr size_t reason_bytes_max = 64;
+constexpr size_t name_bytes_max = 48;
+constexpr size_t header_bytes_max = 512;  // of a header; what is longer is no name
+constexpr size_t clues = static_cast<size_t>(Clue::framework) + 1;
+// An application, what serves it, and a proxy in front: who names more is not believed.
+constexpr size_t programs_max = 3;
 constexpr std::string_view no_status_line = "none";
 
-using Settings = std::span<const Http2Setting>;
-
-// First SETTINGS as the programs send them by default: ids, values and order (RFC 9113 §6.5.2 for
-// the ids).
-constexpr std::array<Http2Setting, 3> nginx_settings = {{{3, 128}, {4, 65536}, {5, 16777215}}};
-constexpr std::array<Http2Setting, 2> haproxy_settings = {{{8, 1}, {3, 100}}};
-constexpr std::array<Http2Setting, 3> netty_settings = {{{3, 2147483647}, {4, 1048576}, {6, 8192}}};
-constexpr std::array<Http2Setting, 1> grpc_go_settings = {{{5, 16384}}};
-constexpr std::array<Http2Setting, 5> go_settings = {
-    {{5, 1048576}, {3, 250}, {6, 1048896}, {1, 4096}, {4, 1048576}}};
-constexpr std::array<Http2Setting, 5> lighttpd_settings = {
-    {{3, 8}, {4, 65536}, {6, 65535}, {8, 1}, {9, 1}}};
-constexpr std::array<Http2Setting, 2> h2o_settings = {{{3, 100}, {4, 16777216}}};
-constexpr std::array<Http2Setting, 4> nghttpx_settings = {{{3, 100}, {4, 65535}, {9, 1}, {8, 1}}};
-constexpr std::array<Http2Setting, 4> jetty_settings = {
-    {{1, 4096}, {3, 128}, {4, 524288}, {6, 8192}}};
-constexpr uint16_t grpc_core_private_setting = 0xfe03;
-
-using enum Confidence;
-
-// Products of the Server header come first: they say the name. Shapes follow, for those that do
-// not.
-constexpr auto rows = std::to_array<FingerprintRow>({
-    {.id = "squid", .software = "Squid", .role = Role::forward_proxy, .product = "squid"},
-    {.id = "squid_error",
-     .software = "Squid",
-     .role = Role::forward_proxy,
-     .header = "x-squid-error"},
-    {.id = "tinyproxy",
-     .software = "tinyproxy",
-     .role = Role::forward_proxy,
-     .product = "tinyproxy"},
-    {.id = "privoxy", .software = "Privoxy", .role = Role::forward_proxy, .product = "Privoxy"},
-    {.id = "openresty", .software = "OpenResty", .role = Role::proxy, .product = "openresty"},
-    {.id = "nginx", .software = "nginx", .role = Role::proxy, .product = "nginx"},
-    {.id = "istio_envoy",
-     .software = "Envoy (Istio)",
-     .role = Role::mesh,
-     .product = "istio-envoy"},
-    {.id = "envoy", .software = "Envoy", .role = Role::proxy, .product = "envoy"},
-    {.id = "linkerd", .software = "Linkerd", .role = Role::mesh, .header = "l5d-*"},
-    {.id = "traefik", .software = "Traefik", .role = Role::ingress, .product = "Traefik"},
-    {.id = "caddy", .software = "Caddy", .role = Role::proxy, .product = "Caddy"},
-    {.id = "apache", .software = "Apache httpd", .role = Role::proxy, .product = "Apache"},
-    {.id = "varnish", .software = "Varnish", .role = Role::proxy, .product = "Varnish"},
-    {.id = "varnish_header", .software = "Varnish", .role = Role::proxy, .header = "x-varnish"},
-    {.id = "ats", .software = "Apache Traffic Server", .role = Role::proxy, .product = "ATS"},
-    {.id = "awselb",
-     .software = "AWS load balancer",
-     .role = Role::load_balancer,
-     .product = "awselb"},
-    {.id = "cloudflare",
-     .software = "Cloudflare",
-     .role = Role::load_balancer,
-     .product = "cloudflare"},
-    {.id = "google",
-     .software = "Google front end",
-     .role = Role::load_balancer,
-     .header = "via",
-     .header_value = "1.1 google"},
-    {.id = "nghttpx", .software = "nghttpx", .role = Role::proxy, .product = "nghttpx"},
-    {.id = "h2o", .software = "H2O", .role = Role::proxy, .product = "h2o"},
-    {.id = "lighttpd", .software = "lighttpd", .role = Role::proxy, .product = "lighttpd"},
-    {.id = "kestrel",
-     .software = "Kestrel (ASP.NET)",
-     .role = Role::application,
-     .product = "Kestrel"},
-    {.id = "http_sys",
-     .software = "Windows HTTP.sys",
-     .role = Role::application,
-     .product = "Microsoft-HTTPAPI"},
-    {.id = "jetty", .software = "Jetty", .role = Role::application, .product = "Jetty"},
-    {.id = "coyote", .software = "Tomcat", .role = Role::application, .product = "Apache-Coyote"},
-    {.id = "gunicorn", .software = "gunicorn", .role = Role::application, .product = "gunicorn"},
-    {.id = "uvicorn", .software = "uvicorn", .role = Role::application, .product = "uvicorn"},
-    {.id = "werkzeug", .software = "Werkzeug", .role = Role::application, .product = "Werkzeug"},
-    {.id = "waitress", .software = "waitress", .role = Role::application, .product = "waitress"},
-    {.id = "tornado", .software = "Tornado", .role = Role::application, .product = "TornadoServer"},
-    {.id = "aiohttp", .software = "aiohttp", .role = Role::application, .product = "aiohttp"},
-    {.id = "python_simple",
-     .software = "Python http.server",
-     .role = Role::application,
-     .product = "SimpleHTTP"},
-    {.id = "python_base",
-     .software = "Python http.server",
-     .role = Role::application,
-     .product = "BaseHTTP"},
-    {.id = "python_wsgi",
-     .software = "Python wsgiref",
-     .role = Role::application,
-     .product = "WSGIServer"},
-
-    {.id = "haproxy_400",
-     .software = "HAProxy",
-     .role = Role::load_balancer,
-     .header_order = "content-length,cache-control,content-type,connection",
-     .body_prefix = "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid "
-                    "request.\n</body></html>"},
-    {.id = "haproxy_400_close",
-     .software = "HAProxy",
-     .role = Role::load_balancer,
-     .header_order = "content-length,cache-control,connection,content-type",
-     .body_prefix = "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid "
-                    "request.\n</body></html>"},
-    {.id = "haproxy_503",
-     .software = "HAProxy",
-     .role = Role::load_balancer,
-     .header = "cache-control",
-     .header_value = "no-cache",
-     .status = 503,
-     .body_prefix = "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to "
-                    "handle this request.\n</body></html>"},
-    {.id = "haproxy_502",
-     .software = "HAProxy",
-     .role = Role::load_balancer,
-     .header = "cache-control",
-     .header_value = "no-cache",
-     .status = 502,
-     .body_prefix = "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid or "
-                    "incomplete response.\n</body></html>"},
-    {.id = "prometheus_cpp",
-     .software = "prometheus-cpp (civetweb)",
-     .role = Role::metrics,
-     .header = "cache-control",
-     .header_value = "no-cache, no-store, must-revalidate, private, max-age=0",
-     .version = "HTTP/2.0",
-     .status = 400},
-    {.id = "jdk_http_server",
-     .software = "JDK HttpServer",
-     .role = Role::metrics,
-     .confidence = possible,
-     .header_order = "content-length,content-type,connection",
-     .status = 404,
-     .body_prefix = "<h1>404 Not Found</h1>No context found for request"},
-    {.id = "go_mux_400",
-     .software = "Go net/http ServeMux",
-     .role = Role::application,
-     .header = "content-length",
-     .header_value = "0",
-     .header_order = "connection,date,content-length",
-     .version = "HTTP/1.1",
-     .status = 400},
-    {.id = "go_parser_400",
-     .software = "Go net/http",
-     .role = Role::application,
-     .header_order = "content-type,connection",
-     .version = "HTTP/1.1",
-     .status = 400,
-     .body_prefix = "400 Bad Request"},
-    {.id = "go_not_found",
-     .software = "Go net/http",
-     .role = Role::application,
-     .header = "x-content-type-options",
-     .header_value = "nosniff",
-     .header_order = "content-type,x-content-type-options,date,content-length,connection",
-     .status = 404,
-     .body_prefix = "404 page not found\n"},
-    {.id = "node_400",
-     .software = "Node.js http",
-     .role = Role::application,
-     .confidence = possible,
-     .header = "connection",
-     .header_value = "close",
-     .header_order = "connection",
-     .version = "HTTP/1.1",
-     .status = 400},
-    {.id = "fastify",
-     .software = "Fastify (Node.js)",
-     .role = Role::application,
-     .header_order = "content-length,content-type",
-     .status = 400,
-     .body_prefix = "{\"error\":\"Bad Request\",\"message\":\"Client Error\",\"statusCode\":400}"},
-    {.id = "tomcat_page",
-     .software = "Tomcat",
-     .role = Role::application,
-     .body_prefix = "<!doctype html><html lang=\"en\"><head><title>HTTP Status 4"},
-    {.id = "python_page",
-     .software = "Python http.server",
-     .role = Role::application,
-     .version = no_status_line,
-     .body_prefix = "<!DOCTYPE HTML",
-     .body_line = "<title>Error response</title>"},
-
-    {.id = "grpc_core",
-     .software = "gRPC C-core",
-     .role = Role::application,
-     .setting_id = grpc_core_private_setting},
-    {.id = "grpc_go",
-     .software = "grpc-go",
-     .role = Role::application,
-     .settings = Settings(grpc_go_settings)},
-    {.id = "netty",
-     .software = "Netty (grpc-java)",
-     .role = Role::application,
-     .settings = Settings(netty_settings)},
-    {.id = "nginx_settings",
-     .software = "nginx",
-     .role = Role::proxy,
-     .settings = Settings(nginx_settings)},
-    {.id = "haproxy_settings",
-     .software = "HAProxy",
-     .role = Role::load_balancer,
-     .settings = Settings(haproxy_settings)},
-    {.id = "go_settings",
-     .software = "Go net/http (HTTP/2)",
-     .role = Role::application,
-     .settings = Settings(go_settings)},
-    {.id = "lighttpd_settings",
-     .software = "lighttpd",
-     .role = Role::proxy,
-     .settings = Settings(lighttpd_settings)},
-    {.id = "h2o_settings",
-     .software = "H2O",
-     .role = Role::proxy,
-     .settings = Settings(h2o_settings)},
-    {.id = "nghttpx_settings",
-     .software = "nghttpx",
-     .role = Role::proxy,
-     .settings = Settings(nghttpx_settings)},
-    {.id = "jetty_settings",
-     .software = "Jetty",
-     .role = Role::application,
-     .settings = Settings(jetty_settings)},
-});
-
-char lower(char c) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+constexpr size_t number_of(Clue clue) {
+    return static_cast<size_t>(clue);
 }
 
-bool same_no_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                              [](char x, char y) { return lower(x) == lower(y); });
+bool is_middle(Role role) {
+    return role == Role::ingress || role == Role::proxy || role == Role::load_balancer ||
+           role == Role::mesh || role == Role::forward_proxy;
 }
 
-bool is_token_char(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+// ---- one row
+
+bool is_of_frames(const FingerprintRow& row) {
+    return !row.settings.empty() || row.setting_id != 0 || !row.frames.empty() ||
+           !row.goaway.empty();
 }
 
-// Where `product` stands as a whole token outside comments, e.g. "aiohttp" in "Python/3.11
-// aiohttp/3.8.4".
-size_t find_product(std::string_view server, std::string_view product) {
-    for (size_t at = 0; at < server.size();) {
-        size_t end = at;
-        while (end < server.size() && is_token_char(server[end])) ++end;
-        if (same_no_case(server.substr(at, end - at), product)) return at;
-        // A version or a comment belongs to the token before it: skip to the next word.
-        at = std::min(server.find(' ', end), server.size());
-        while (at < server.size() && server[at] == ' ') ++at;
-    }
-    return std::string_view::npos;
+bool is_of_text(const FingerprintRow& row) {
+    return !row.version.empty() || !row.reason.empty() || !row.body.empty() ||
+           !row.body_line.empty() || !row.header_value.empty();
 }
 
-// "1.22.1" after "nginx/", "9.4.57.v20241219" in "Jetty(9.4.57.v20241219)".
-std::string version_after(std::string_view text, size_t name_end) {
-    if (name_end >= text.size() || (text[name_end] != '/' && text[name_end] != '(')) return {};
-    size_t end = name_end + 1;
-    while (end < text.size() && (is_token_char(text[end]) || text[end] == '+')) ++end;
-    return escape_wire(text.substr(name_end + 1, end - name_end - 1), name_bytes_max);
+bool is_of_headers(const FingerprintRow& row) {
+    return !row.product.empty() || !row.via.empty() || !row.header.empty() ||
+           !row.header_order.empty() || row.status != 0;
 }
 
 const std::string* find_header(const Http1Response& response, std::string_view name) {
     for (const auto& [key, value] : response.headers) {
-        const bool prefix = name.ends_with('*');
-        const std::string_view want = prefix ? name.substr(0, name.size() - 1) : name;
-        const std::string_view got = prefix ? std::string_view(key).substr(0, want.size()) : key;
-        if (same_no_case(got, want)) return &value;
+        if (same_no_case(key, name)) return &value;
     }
     return nullptr;
 }
 
-bool has_header_order(const Http1Response& response, std::string_view order) {
-    for (const auto& [key, value] : response.headers) {
-        const std::string_view want = order.substr(0, order.find(','));
-        if (!same_no_case(key, want)) return false;
-        order.remove_prefix(std::min(order.size(), want.size() + 1));
-    }
-    return order.empty() && !response.headers.empty();
+bool has_name(const Http2Headers& headers, std::string_view name) {
+    return std::find(headers.names.begin(), headers.names.end(), header_name_hash(name)) !=
+           headers.names.end();
 }
 
 bool has_line(std::string_view body, std::string_view line) {
     while (!body.empty()) {
         const size_t end = std::min(body.find('\n'), body.size());
         std::string_view here = body.substr(0, end);
-        here.remove_prefix(std::min(here.find_first_not_of(" \t"), here.size()));
+        while (!here.empty() && (here.front() == ' ' || here.front() == '\t')) {
+            here.remove_prefix(1);
+        }
         if (here.ends_with('\r')) here.remove_suffix(1);
         if (here == line) return true;
         body.remove_prefix(std::min(end + 1, body.size()));
@@ -304,183 +71,395 @@ bool has_line(std::string_view body, std::string_view line) {
     return false;
 }
 
-bool is_http2_row(const FingerprintRow& row) {
-    return !row.settings.empty() || row.setting_id != 0;
+std::string_view cut(std::string_view header) {
+    return header.substr(0, header_bytes_max);
 }
 
-bool status_line_fits(const FingerprintRow& row, const Http1Response& response) {
-    if (row.status != 0 && row.status != response.status) return false;
+// Every Server header of an answer: it may have been told to send several.
+std::vector<std::string_view> servers_of(const SideEvidence& upstream) {
+    std::vector<std::string_view> servers;
+    if (upstream.http1_response) {
+        for (const auto& [name, value] : upstream.http1_response->headers) {
+            if (same_no_case(name, "server")) servers.push_back(cut(value));
+        }
+    }
+    if (upstream.first_headers && !upstream.first_headers->server.empty()) {
+        servers.push_back(cut(upstream.first_headers->server));
+    }
+    return servers;
+}
+
+std::vector<std::string_view> vias_of(const SideEvidence& upstream) {
+    std::vector<std::string_view> vias;
+    if (upstream.http1_response) {
+        for (const auto& [name, value] : upstream.http1_response->headers) {
+            if (same_no_case(name, "via")) vias.push_back(cut(value));
+        }
+    }
+    if (upstream.first_headers && !upstream.first_headers->via.empty()) {
+        vias.push_back(cut(upstream.first_headers->via));
+    }
+    return vias;
+}
+
+bool product_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    const auto servers = servers_of(upstream);
+    return std::any_of(servers.begin(), servers.end(), [&row](std::string_view server) {
+        return find_product(server, row.product) != std::string_view::npos;
+    });
+}
+
+bool via_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    const auto vias = vias_of(upstream);
+    return std::any_of(vias.begin(), vias.end(), [&row](std::string_view via) {
+        return find_via(via, row.via) != std::string_view::npos;
+    });
+}
+
+bool header_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    if (upstream.first_headers) return has_name(*upstream.first_headers, row.header);
+    if (!upstream.http1_response) return false;
+    const std::string* value = find_header(*upstream.http1_response, row.header);
+    if (value == nullptr) return false;
+    return row.header_value.empty() || text_fits(*value, row.header_value, Anchor::whole);
+}
+
+bool headers_order_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    if (upstream.first_headers) return order_fits(*upstream.first_headers, row.header_order);
+    if (!upstream.http1_response || !upstream.http1_response->head_complete) return false;
+    return order_fits(*upstream.http1_response, row.header_order,
+                      row.exact_case ? Case::exact : Case::any);
+}
+
+bool status_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    if (upstream.first_headers) return upstream.first_headers->status == row.status;
+    return upstream.http1_response && upstream.http1_response->status == row.status;
+}
+
+bool headers_fit(const FingerprintRow& row, const SideEvidence& upstream) {
+    return (row.product.empty() || product_fits(row, upstream)) &&
+           (row.via.empty() || via_fits(row, upstream)) &&
+           (row.header.empty() || header_fits(row, upstream)) &&
+           (row.header_order.empty() || headers_order_fits(row, upstream)) &&
+           (row.status == 0 || status_fits(row, upstream));
+}
+
+bool version_fits(const FingerprintRow& row, const Http1Response& response) {
     if (row.version.empty()) return true;
     if (row.version == no_status_line) return response.version.empty() && response.status == 0;
     return row.version == response.version;
 }
 
-bool headers_fit(const FingerprintRow& row, const Http1Response& response) {
-    if (!row.product.empty() &&
-        find_product(response.server, row.product) == std::string_view::npos) {
-        return false;
-    }
-    if (!row.header.empty()) {
-        const std::string* value = find_header(response, row.header);
-        if (value == nullptr) return false;
-        if (!row.header_value.empty() && *value != row.header_value) return false;
-    }
-    return row.header_order.empty() || has_header_order(response, row.header_order);
-}
-
-bool fits(const FingerprintRow& row, const Http1Response& response) {
-    return !is_http2_row(row) && status_line_fits(row, response) && headers_fit(row, response) &&
-           std::string_view(response.body).starts_with(row.body_prefix) &&
+bool text_of_http1_fits(const FingerprintRow& row, const Http1Response& response) {
+    return version_fits(row, response) &&
+           (row.reason.empty() || text_fits(response.reason, row.reason, Anchor::whole)) &&
+           (row.body.empty() || text_fits(response.body, row.body, Anchor::begin)) &&
            (row.body_line.empty() || has_line(response.body, row.body_line));
 }
 
-bool settings_fit(const FingerprintRow& row, const std::vector<Http2Setting>& sent) {
-    if (!is_http2_row(row)) return false;
-    if (row.setting_id != 0) {
-        return std::any_of(sent.begin(), sent.end(),
-                           [&row](const Http2Setting& s) { return s.id == row.setting_id; });
+bool frames_of_http2_fit(const FingerprintRow& row, const SideEvidence& upstream) {
+    const auto& sent = upstream.settings;
+    if (!first_frame_is_whole(upstream.first_bytes)) return false;
+    const auto has_id = [&row](const Http2Setting& s) { return s.id == row.setting_id; };
+    if (row.setting_id != 0 && std::none_of(sent.begin(), sent.end(), has_id)) return false;
+    if (!row.settings.empty() && !settings_fit(sent, row.settings)) return false;
+    if (!row.frames.empty() && !frames_fit(upstream.first_bytes, row.frames)) return false;
+    if (row.goaway.empty()) return true;
+    return upstream.goaway && text_fits(upstream.goaway->debug, row.goaway, Anchor::begin);
+}
+
+std::string_view greeting_of(const SideEvidence& upstream) {
+    return upstream.greeting.empty() ? upstream.first_bytes : upstream.greeting;
+}
+
+bool other_protocol_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    if (row.protocol != upstream.protocol) return false;
+    if (row.alert != 0) return upstream.tls_alert && upstream.tls_alert->description == row.alert;
+    return text_fits(upstream.greeting, row.greeting, Anchor::begin) ||
+           text_fits(upstream.first_bytes, row.greeting, Anchor::begin);
+}
+
+bool ending_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    return row.end == EndKind::none || upstream.end == EndKind::none || row.end == upstream.end;
+}
+
+bool speaks_frames(Protocol protocol) {
+    return protocol == Protocol::http2 || protocol == Protocol::http2_goaway;
+}
+
+bool http_fits(const FingerprintRow& row, const SideEvidence& upstream) {
+    if (is_of_frames(row) && !speaks_frames(upstream.protocol)) return false;
+    if (is_of_text(row) && (upstream.protocol != Protocol::http1 || !upstream.http1_response)) {
+        return false;
     }
-    return std::equal(sent.begin(), sent.end(), row.settings.begin(), row.settings.end(),
-                      [](const Http2Setting& a, const Http2Setting& b) {
-                          return a.id == b.id && a.value == b.value;
-                      });
+    if (!is_of_frames(row) && upstream.protocol != Protocol::http1 &&
+        !speaks_frames(upstream.protocol)) {
+        return false;
+    }
+    return (!is_of_frames(row) || frames_of_http2_fit(row, upstream)) &&
+           (!is_of_text(row) || text_of_http1_fits(row, *upstream.http1_response)) &&
+           (!is_of_headers(row) || headers_fit(row, upstream));
 }
 
-Fingerprint name_of(const FingerprintRow& row) {
-    return {.id = row.id,
-            .software = std::string(row.software),
-            .version = {},
-            .role = row.role,
-            .confidence = row.confidence,
-            .reason = {}};
+// ---- all rows
+
+// What the rows of one clue agree on.
+struct Say {
+    const FingerprintRow* row = nullptr;  // of the first that fits
+    bool disagrees = false;               // another row of this clue names other software
+};
+
+bool is_built_on(const FingerprintRow& row, const FingerprintRow& other) {
+    return !row.on.empty() && row.software != other.software && other.software.starts_with(row.on);
 }
 
-Fingerprint by_server_text(const FingerprintRow& row, std::string_view server) {
-    Fingerprint found = name_of(row);
-    const size_t at = find_product(server, row.product);
-    found.version = version_after(server, at + row.product.size());
-    found.reason = "Server header " + quote_wire(server, reason_bytes_max);
+bool same_program(const FingerprintRow& a, const FingerprintRow& b) {
+    return a.software == b.software || is_built_on(a, b) || is_built_on(b, a);
+}
+
+struct Claims {
+    std::array<Say, clues> said;
+    std::vector<const FingerprintRow*> programs;  // one row each
+
+    [[nodiscard]] const Say& of(Clue clue) const { return said[number_of(clue)]; }
+};
+
+void add_program(std::vector<const FingerprintRow*>& programs, const FingerprintRow& row) {
+    for (const FingerprintRow*& known : programs) {
+        if (!same_program(*known, row)) continue;
+        if (is_built_on(row, *known)) known = &row;
+        return;
+    }
+    programs.push_back(&row);
+}
+
+void add_claim(Claims& claims, const FingerprintRow& row) {
+    add_program(claims.programs, row);
+    Say& say = claims.said[number_of(clue_of(row))];
+    if (say.row == nullptr || is_built_on(row, *say.row)) {
+        say.row = &row;
+    } else if (!same_program(row, *say.row)) {
+        say.disagrees = true;
+    }
+}
+
+// Of a Via header the last hop is the next one: what the others were is no disagreement.
+void settle_via(Claims& claims, const SideEvidence& upstream) {
+    Say& say = claims.said[number_of(Clue::via)];
+    if (say.row == nullptr) return;
+    const std::string_view last = last_hop(vias_of(upstream).back());
+    say = {};
+    for (const FingerprintRow& row : fingerprint_rows()) {
+        if (clue_of(row) == Clue::via && find_via(last, row.via) != std::string_view::npos) {
+            say.row = &row;
+        }
+    }
+}
+
+Claims all_claims(const SideEvidence& upstream) {
+    Claims found;
+    for (const FingerprintRow& row : fingerprint_rows()) {
+        if (claims(row, upstream)) add_claim(found, row);
+    }
+    settle_via(found, upstream);
+    const bool several = upstream.first_headers && upstream.first_headers->server_fields > 1;
+    if (several) found.said[number_of(Clue::server)].disagrees = true;
     return found;
 }
 
-Fingerprint of_http1(const Http1Response& response) {
-    for (const FingerprintRow& row : rows) {
-        if (!fits(row, response)) continue;
-        if (!row.product.empty()) return by_server_text(row, response.server);
-        Fingerprint found = name_of(row);
-        const bool by_header = row.header_order.empty() && row.body_prefix.empty();
-        found.reason = by_header ? "a header that only " + found.software + " sends"
-                                 : "shape of the answer as " + found.software + " sends it";
-        return found;
+// ---- the name
+
+// The text of a header in which a row found its product.
+std::string_view text_with(const std::vector<std::string_view>& texts, std::string_view product,
+                           size_t (*find)(std::string_view, std::string_view)) {
+    for (const std::string_view text : texts) {
+        if (find(text, product) != std::string_view::npos) return text;
     }
     return {};
 }
 
-const FingerprintRow* row_by_server(std::string_view server) {
-    for (const FingerprintRow& row : rows) {
-        if (row.product.empty()) continue;
-        if (find_product(server, row.product) != std::string_view::npos) return &row;
-    }
-    return nullptr;
+void tell_product(Fingerprint& found, std::string_view header, std::string_view text, size_t at,
+                  size_t size) {
+    if (at == std::string_view::npos) return;
+    found.version = version_behind(text, at + size);
+    found.reason = std::string(header) + " header " + quote_wire(text, reason_bytes_max);
 }
 
-const FingerprintRow* row_by_settings(const std::vector<Http2Setting>& sent) {
-    for (const FingerprintRow& row : rows) {
-        if (settings_fit(row, sent)) return &row;
-    }
-    return nullptr;
+void tell_server(Fingerprint& found, const FingerprintRow& row, const SideEvidence& upstream) {
+    const std::string_view text = text_with(servers_of(upstream), row.product, find_product);
+    tell_product(found, "Server", text, find_product(text, row.product), row.product.size());
 }
 
-bool is_middle(Role role) {
-    return role == Role::ingress || role == Role::proxy || role == Role::load_balancer ||
-           role == Role::mesh;
+void tell_via(Fingerprint& found, const FingerprintRow& row, const SideEvidence& upstream) {
+    const std::string_view text = text_with(vias_of(upstream), row.via, find_via);
+    size_t at = find_via(text, row.via);
+    // "1.1 varnish (Varnish/7.1)": the first that has a version.
+    const size_t comment = text.find('(');
+    if (comment != std::string_view::npos &&
+        same_no_case(text.substr(comment + 1, row.via.size()), row.via)) {
+        at = comment + 1;
+    }
+    tell_product(found, "Via", text, at, row.via.size());
 }
 
-// SETTINGS are of the next hop itself; a Server header may have been passed on from behind it. So a
-// proxy's SETTINGS win, and the header only adds the version when it names the same software.
-Fingerprint of_http2(const SideEvidence& upstream) {
-    const std::string server =
-        upstream.first_headers ? upstream.first_headers->server : std::string();
-    const FingerprintRow* by_settings = row_by_settings(upstream.settings);
-    const FingerprintRow* by_server = row_by_server(server);
-    const bool same = by_settings != nullptr && by_server != nullptr &&
-                      by_settings->software == by_server->software;
-    if (by_server != nullptr && (same || by_settings == nullptr || !is_middle(by_settings->role))) {
-        return by_server_text(*by_server, server);
+void tell_header(Fingerprint& found, const FingerprintRow& row, const SideEvidence& upstream) {
+    found.reason = "header " + std::string(row.header) + ", as " + found.software + " sends it";
+    if (!upstream.http1_response) return;
+    const std::string* value = find_header(*upstream.http1_response, row.header);
+    if (value == nullptr || row.header_value.empty()) return;
+    const size_t slash = value->find_first_of("/ ");
+    if (slash != std::string::npos) found.version = version_behind(*value, slash);
+}
+
+void tell_greeting(Fingerprint& found, const FingerprintRow& row, const SideEvidence& upstream) {
+    const std::string_view text = greeting_of(upstream);
+    found.reason = "greeting " + quote_wire(text, reason_bytes_max);
+    const size_t at =
+        row.version_after.empty() ? std::string_view::npos : text.find(row.version_after);
+    if (at == std::string_view::npos) return;
+    const size_t begin = at + row.version_after.size();
+    size_t end = begin;
+    while (end < text.size() && (is_token_char(text[end]) || text[end] == '+')) ++end;
+    found.version = escape_wire(text.substr(begin, end - begin), name_bytes_max);
+}
+
+Fingerprint name_of(const FingerprintRow& row, const SideEvidence& upstream) {
+    Fingerprint found{.id = row.id,
+                      .software = std::string(row.software),
+                      .version = {},
+                      .role = row.role,
+                      .confidence = row.confidence,
+                      .reason = {}};
+    switch (clue_of(row)) {
+        case Clue::frames:
+            found.reason = (row.goaway.empty() ? "HTTP/2 SETTINGS and first frames as "
+                                               : "GOAWAY with a text as ") +
+                           found.software + " sends them";
+            break;
+        case Clue::alert:
+            found.reason = "TLS alert " + std::to_string(row.alert) + " as " + found.software +
+                           " sends it to what is not TLS";
+            break;
+        case Clue::greeting:
+            tell_greeting(found, row, upstream);
+            break;
+        case Clue::via:
+            tell_via(found, row, upstream);
+            break;
+        case Clue::server:
+            tell_server(found, row, upstream);
+            break;
+        case Clue::marker:
+        case Clue::framework:
+            tell_header(found, row, upstream);
+            break;
+        case Clue::shape:
+            found.reason = "shape of the answer as " + found.software + " sends it";
+            break;
     }
-    if (by_settings == nullptr) return {};
-    Fingerprint found = name_of(*by_settings);
-    found.reason = "HTTP/2 SETTINGS as " + found.software + " sends them";
     return found;
 }
 
-Fingerprint of_named(Protocol protocol, std::string_view greeting) {
+// Frames are of the next hop; a Server header that other software wrote was passed on by it, so
+// that it is a proxy, whatever else it is.
+void heed_passed_on(Fingerprint& found, const Claims& claims) {
+    const Say& frames = claims.of(Clue::frames);
+    const Say& server = claims.of(Clue::server);
+    if (frames.row == nullptr || frames.disagrees || server.row == nullptr) return;
+    if (found.id != frames.row->id || is_middle(found.role)) return;
+    if (!same_program(*frames.row, *server.row)) found.role = Role::proxy;
+}
+
+// The first clue on whose software all its rows agree, made more exact by what a later clue knows
+// of the same program.
+const FingerprintRow* believed(const Claims& claims) {
+    const FingerprintRow* best = nullptr;
+    for (const Say& say : claims.said) {
+        if (say.row == nullptr || say.disagrees) continue;
+        if (best == nullptr || is_built_on(*say.row, *best)) best = say.row;
+    }
+    return best;
+}
+
+// Of the same program: the row that tells its version.
+const FingerprintRow* with_version(const FingerprintRow& row, const Claims& claims) {
+    for (const Clue clue : {Clue::server, Clue::via, Clue::marker, Clue::framework}) {
+        const Say& say = claims.of(clue);
+        if (say.row != nullptr && !say.disagrees && say.row->software == row.software) {
+            return say.row;
+        }
+    }
+    return &row;
+}
+
+Fingerprint unknown_of(Protocol protocol, const SideEvidence& upstream);
+
+Fingerprint decide(const Claims& claims, const SideEvidence& upstream) {
+    if (claims.programs.size() > programs_max) return {};
+    const FingerprintRow* best = believed(claims);
+    if (best == nullptr) return unknown_of(upstream.protocol, upstream);
+    Fingerprint found = name_of(*with_version(*best, claims), upstream);
+    const bool disagree = std::any_of(claims.said.begin(), claims.said.end(),
+                                      [](const Say& say) { return say.disagrees; });
+    if (disagree) found.confidence = Confidence::possible;
+    heed_passed_on(found, claims);
+    return found;
+}
+
+// What only the protocol tells.
+Fingerprint unknown_of(Protocol protocol, const SideEvidence& upstream) {
     Fingerprint found{.id = name(protocol),
                       .software = {},
                       .version = {},
                       .role = Role::database,
-                      .confidence = Confidence::likely,
+                      .confidence = Confidence::possible,
                       .reason = {}};
-    const bool maria = greeting.find("MariaDB") != std::string_view::npos;
-    constexpr std::string_view openssh = "SSH-2.0-OpenSSH_";
     if (protocol == Protocol::ssh || protocol == Protocol::smtp) found.role = Role::application;
-    if (protocol == Protocol::ssh) {
-        found.software = greeting.starts_with(openssh) ? "OpenSSH" : "SSH server";
-        const size_t end = greeting.find_first_of(" \r\n");
-        if (greeting.starts_with(openssh)) {
-            found.version =
-                escape_wire(greeting.substr(0, end).substr(openssh.size()), name_bytes_max);
-        }
-    }
-    if (protocol == Protocol::mysql) {
-        found.software = maria ? "MariaDB" : "MySQL";
-        found.version = escape_wire(greeting, name_bytes_max);
+    if (protocol == Protocol::ssh) found.software = "SSH server";
+    if (protocol == Protocol::mysql) found.software = "MySQL";
+    if (protocol == Protocol::mysql && !upstream.greeting.empty()) {
+        found.version = escape_wire(upstream.greeting, name_bytes_max);
     }
     if (protocol == Protocol::postgres) found.software = "PostgreSQL";
     if (protocol == Protocol::redis) found.software = "Redis";
     if (protocol == Protocol::smtp) found.software = "SMTP or FTP server";
-    found.reason =
-        greeting.empty() ? "its first bytes" : "greeting " + quote_wire(greeting, reason_bytes_max);
+    if (found.software.empty()) return {};
+    found.reason = upstream.greeting.empty()
+                       ? "its first bytes"
+                       : "greeting " + quote_wire(upstream.greeting, reason_bytes_max);
     return found;
 }
 
 }  // namespace
 
-std::span<const FingerprintRow> fingerprint_rows() noexcept {
-    return rows;
+Clue clue_of(const FingerprintRow& row) noexcept {
+    if (is_of_frames(row)) return Clue::frames;
+    if (row.alert != 0) return Clue::alert;
+    if (row.protocol != Protocol::undecided) return Clue::greeting;
+    if (!row.via.empty()) return Clue::via;
+    if (!row.product.empty()) return Clue::server;
+    if (!row.header_order.empty() || !row.body.empty() || !row.reason.empty() ||
+        !row.version.empty()) {
+        return Clue::shape;
+    }
+    return is_middle(row.role) ? Clue::marker : Clue::framework;
+}
+
+bool claims(const FingerprintRow& row, const SideEvidence& upstream) {
+    if (!ending_fits(row, upstream)) return false;
+    if (row.protocol != Protocol::undecided) return other_protocol_fits(row, upstream);
+    return http_fits(row, upstream);
 }
 
 Fingerprint fingerprint(const SideEvidence& upstream) {
-    switch (upstream.protocol) {
-        case Protocol::http1:
-            return upstream.http1_response ? of_http1(*upstream.http1_response) : Fingerprint{};
-        case Protocol::http2:
-        case Protocol::http2_goaway:
-            return of_http2(upstream);
-        case Protocol::ssh:
-        case Protocol::mysql:
-        case Protocol::postgres:
-        case Protocol::redis:
-        case Protocol::smtp:
-            return of_named(upstream.protocol, upstream.greeting);
-        case Protocol::undecided:
-        case Protocol::none:
-        case Protocol::silent:
-        case Protocol::tls:
-        case Protocol::tls_alert:
-        case Protocol::other:
-        case Protocol::closed:
-        case Protocol::reset:
-            break;
-    }
-    return {};
+    return decide(all_claims(upstream), upstream);
 }
 
 Product first_product(std::string_view text) {
     size_t end = 0;
     while (end < text.size() && is_token_char(text[end])) ++end;
     return {.name = escape_wire(text.substr(0, end), name_bytes_max),
-            .version = version_after(text, end)};
+            .version = version_behind(text, end)};
 }
 
 }  // namespace telltale::sniff

@@ -66,7 +66,7 @@ constexpr auto table = std::to_array<Rule>({
      Cause::fine, certain, upstream},
     // RTSP, SIP and old text protocols have request lines, too.
     {"fine_like_http1", {client_http1, upstream_other},
-     {expects_grpc, request_grpc, request_connect, cut_by_drain, upstream_broken},
+     {expects_grpc, expects_http, request_grpc, request_connect, cut_by_drain, upstream_broken},
      Cause::fine, certain, upstream},
     {"fine_client_silent", {client_silent}, {upstream_named_protocol, upstream_broken},
      Cause::fine, certain, client},

@@ -17,6 +17,7 @@ using Action = std::function<ExitCode()>;
 void add_proxy(CLI::App& program, Action& chosen);
 void add_check(CLI::App& program, Action& chosen);
 void add_demo(CLI::App& program, Action& chosen);
+void add_explain(CLI::App& program, Action& chosen);
 void add_probe(CLI::App& program, Action& chosen);
 void add_hops(CLI::App& program, Action& chosen);
 

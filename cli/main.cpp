@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
     telltale::cli::add_proxy(program, chosen);
     telltale::cli::add_check(program, chosen);
     telltale::cli::add_demo(program, chosen);
+    telltale::cli::add_explain(program, chosen);
     telltale::cli::add_probe(program, chosen);
     telltale::cli::add_hops(program, chosen);
 

@@ -127,7 +127,7 @@ export class Detail {
     this.parts.head.show([record.cause, record.confidence, entry.count, entry.last], () => heading(entry));
     this.parts.advice.show([record.explanation, record.fix, record.runbook], () => advice(record));
     this.parts.path.show([path, record.hop], () => [pathFigure(path, guiltyWords(record.hop))]);
-    this.parts.hop.show([record.hop, record.dns_name, record.confirmed, record.attributed_by, record.upstream], () => [hop(record)]);
+    this.parts.hop.show([record.hop, record.client.dns_name, record.attributed_by, record.upstream], () => [hop(record)]);
     this.parts.connection.show(facts, () => [section('Connection', definitions(connectionFacts(entry)))]);
     this.showBytes();
     this.parts.raw.show(record, () => raw(record));

@@ -42,7 +42,7 @@ export function pathOf(record, bound) {
     legs.push({ forth: '', back: '' });
   }
   places.push({ kind: 'client', title: before ? 'client (a proxy)' : 'client', main: client.address,
-    notes: at === 'client' ? known(hop) : notesOf(client.user_agent), guilty: at === 'client' });
+    notes: notesOf(client.dns_name, ...(at === 'client' ? known(hop) : [client.user_agent])), guilty: at === 'client' });
   const header = layers.includes('proxy_header') ? 'PROXY header, ' : '';
   legs.push({ forth: header + (client.protocol === 'silent' ? 'says nothing' : `speaks ${client.protocol}`), back: '',
     guilty: at === 'client_leg' });
@@ -57,7 +57,7 @@ export function pathOf(record, bound) {
   legs.push({ forth: tunnel ? 'asks for a tunnel' : '', back: further ? '' : answer(upstream),
     guilty: at === 'upstream_leg', broken: upstream.protocol === 'none' });
   places.push({ kind: 'upstream', title: record.attributed_by ? 'upstream (Telltale)' : tunnel ? 'forward proxy' : 'upstream',
-    main: address, notes: notesOf(asked, ...(here ? known(hop) : [])), guilty: here });
+    main: address, notes: notesOf(asked, hop.name === upstream.dns_name ? '' : upstream.dns_name, ...(here ? known(hop) : [])), guilty: here });
   if (further) {
     legs.push({ forth: '', back: record.attributed_by ? '' : answer(upstream) });
     places.push({ kind: 'further', title: record.attributed_by ? 'told by that Telltale' : 'through the tunnel',

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from support import clients, peers, sockets
+from support import clients, http2, peers, sockets
 from support.browser import DESKTOP, PHONE, Browser
 from support.ports import free_port
 from support.telltale import Listener, Telltale
@@ -466,7 +466,8 @@ def test_inner_hops_are_drawn_and_only_web_addresses_are_linked(browser):
         told = {**record, "listener": "told", "cause": "metrics_port", "attributed_by": "10.2.2.2:15260",
                 "hop": {**record["hop"], "position": "upstream", "address": "10.9.9.9:12260", "name": "group-rpc-service"}}
         leg = {**record, "listener": "leg", "cause": "connect_timeout", "hop": {**record["hop"], "position": "upstream_leg"},
-               "dns_name": "db.example.internal", "confirmed": [{"port": 10260, "spoken": "grpc", "metrics": False}]}
+               "upstream": {**record["upstream"], "dns_name": "db.example.internal",
+                            "confirmed": [{"port": 10260, "speaks": "grpc"}, {"port": 12260, "speaks": "http1", "metrics": True}]}}
         entries = [{"count": 1, "first": record["ts"], "last": record["ts"], "incident": one} for one in (tunnel, told, leg)]
         with browser.before_each_page(answers(entries)):
             open_incident(browser, telltale)
@@ -486,6 +487,7 @@ def test_inner_hops_are_drawn_and_only_web_addresses_are_linked(browser):
                 assert browser.run("return document.querySelectorAll('#incident .fix a').length") == (0 if name == "tunnel" else 1)
             text = browser.text("#incident .columns")
             assert "db.example.internal" in text and re.search(r"10260\s+gRPC", text)
+            assert re.search(r"12260\s+HTTP/1, serves metrics", text)
             assert browser.run("return typeof window.pwned") == "undefined"
 
 
@@ -666,15 +668,28 @@ def test_nothing_moves_for_who_wants_no_motion(browser):
 # ---- pictures
 
 if PICTURES:
-    def test_pictures_of_a_real_incident_are_kept(browser):
+    def test_pictures_of_real_incidents_are_kept(browser):
         os.makedirs(PICTURES, exist_ok=True)
-        with guide_incident() as (telltale, _):
-            for _ in range(2):
-                clients.grpc_call(telltale.target)
-            telltale.wait_for_metric(3, "telltale_incidents_total")
-            for name, scheme, size in (("page-light", "light", DESKTOP), ("page-dark", "dark", DESKTOP), ("page-phone", "light", PHONE)):
-                browser.emulate(size=size, scheme=scheme)
-                open_incident(browser, telltale)
-                browser.wait_for("globalThis.Chart?.getChart('history-canvas')", "the chart")
-                browser.wait_for("document.querySelector('svg.path')", "the picture")
-                browser.screenshot(os.path.join(PICTURES, f"{name}.png"))
+        grpc_port = free_port()
+        with peers.Prometheus() as metrics, peers.Nginx() as nginx, peers.Echo("python") as echo:
+            listeners = (Listener(metrics.target, name="group-rpc", expect="grpc"), Listener(nginx.target, name="user-rpc", expect="grpc"),
+                         Listener(echo.target, name="auth-rpc", expect="grpc"), Listener(f"127.0.0.1:{free_port()}", name="msg-rpc", expect="grpc"))
+            with sidecar(*listeners, metrics_port=metrics.port, grpc_port=grpc_port) as telltale:
+                for name in ("msg-rpc", "user-rpc", "group-rpc"):
+                    fail_at(telltale, name)
+                for _ in range(2):
+                    clients.grpc_call(telltale.target)
+                telltale.wait_for_metric(5, "telltale_incidents_total")
+                with sockets.connect(listeners[2].address) as client:
+                    client.sendall(http2.FIRST_FLIGHT)
+                    until(lambda: telltale.metric("telltale_connections_total", verdict="match") == 1, "a verdict")
+                    keep_pictures(browser, telltale)
+
+
+def keep_pictures(browser, telltale):
+    for name, scheme, size in (("page-light", "light", DESKTOP), ("page-dark", "dark", DESKTOP), ("page-phone", "light", PHONE)):
+        browser.emulate(size=size, scheme=scheme)
+        open_incident(browser, telltale)
+        browser.wait_for("globalThis.Chart?.getChart('history-canvas')", "the chart")
+        browser.wait_for("document.querySelector('svg.path')", "the picture")
+        browser.screenshot(os.path.join(PICTURES, f"{name}.png"))

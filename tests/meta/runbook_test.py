@@ -113,12 +113,15 @@ class Runbook(TreeTest):
 
 class Links(TreeTest):
     def test_of_records_lead_to_an_entry(self):
-        """A record's link is runbook_url, a # and the cause (proxy/worker.cpp); runbook_url is this file by default."""
+        """A record's link is runbook_url, a # and the cause (proxy/worker.cpp, and proxy/inquiry.cpp where a
+        confirmation changed the cause); runbook_url is this file by default."""
         default = re.search(r'runbook_url =\s*"([^"]+)"', read("config/config.h")).group(1)
         self.assertTrue(default.endswith("/docs/runbook.md"), default)
         self.assertIn(f"runbook_url: {default}", read("config/telltale.yaml"))
         made = re.findall(r'runbook_url \+ "#" \+ std::string\(sniff::name\(([\w.]+)\)\)', read("proxy/worker.cpp"))
         self.assertEqual(made, ["incident.diagnosis.cause"])
+        again = re.findall(r"incident\.runbook \+= sniff::name\(([\w.]+)\)", read("proxy/inquiry.cpp"))
+        self.assertEqual(again, ["incident.diagnosis.cause"])
 
     def test_of_the_whole_tree_lead_to_a_heading(self):
         headings = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

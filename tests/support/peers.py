@@ -269,9 +269,9 @@ class Echo(Peer):
 class GoMux(Peer):
     """Go's net/http ServeMux with /metrics, as every Go service's metrics port."""
 
-    def __init__(self):
+    def __init__(self, **options):
         command = interop_program("go", "mux")
-        super().__init__(command[0], name="go-mux")
+        super().__init__(command[0], name="go-mux", **options)
         self.command(self.target)
 
 

@@ -5,6 +5,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <CLI/Validators.hpp>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +13,8 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -31,6 +34,7 @@ struct HopsFlags {
     double window_s = 2;
     double skew_s = 1;
     double timeout_s = 5;
+    std::vector<std::string> aliases;
 };
 
 struct Text {
@@ -38,6 +42,26 @@ struct Text {
     std::string text;
     std::string problem;
 };
+
+// "10.96.0.7=10.244.3.7": by the second, the first. "" in both when it is not so.
+std::pair<std::string, std::string> alias_of(const std::string& text) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) return {};
+    return {text.substr(equals + 1), text.substr(0, equals)};
+}
+
+std::string why_no_alias(const std::string& text) {
+    return alias_of(text).first.empty() ? "expected ADDRESS=ADDRESS, such as 10.96.0.7=10.244.3.7"
+                                        : "";
+}
+
+hops::JoinOptions join_options(const HopsFlags& flags) {
+    hops::JoinOptions options;
+    options.window_ms = static_cast<int64_t>(flags.window_s * 1000);
+    options.skew_ms = static_cast<int64_t>(flags.skew_s * 1000);
+    for (const std::string& alias : flags.aliases) options.aliases.insert(alias_of(alias));
+    return options;
+}
 
 // The end of it, where it is long: a log has the newest there.
 Text read_stream(std::istream& stream) {
@@ -126,9 +150,7 @@ ExitCode join_hops(const HopsFlags& flags) {
                   std::back_inserter(sightings));
     }
     std::fputs(hops::problems_text(reports).c_str(), stderr);
-    const hops::JoinOptions options{.window_ms = static_cast<int64_t>(flags.window_s * 1000),
-                                    .skew_ms = static_cast<int64_t>(flags.skew_s * 1000)};
-    const hops::Joined joined = hops::join(std::move(sightings), options);
+    const hops::Joined joined = hops::join(std::move(sightings), join_options(flags));
     if (flags.output == "json") {
         std::fputs(hops::paths_json(joined, reports).c_str(), stdout);
     } else if (any) {
@@ -171,6 +193,13 @@ void add_hops(CLI::App& program, Action& chosen) {
         ->check(CLI::Range(0.1, 300.0))
         ->type_name("SECONDS")
         ->capture_default_str();
+    command
+        ->add_option("--alias", flags->aliases,
+                     "The second is where the first leads: a Service's address and a pod's. May be "
+                     "given again")
+        ->check(why_no_alias)
+        ->type_name("ADDRESS=ADDRESS")
+        ->allow_extra_args(false);
     command->footer(
         "Examples:\n"
         "  telltale hops http://10.244.1.5:15970 http://10.244.2.9:15970\n"

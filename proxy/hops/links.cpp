@@ -59,9 +59,9 @@ bool is_local(const std::string& address) {
     return address.starts_with("unix:") || is_loopback(host_part(address));
 }
 
-bool same_host(const std::string& one, const std::string& other) {
-    const std::string host = host_part(one);
-    return !host.empty() && host == host_part(other);
+bool same_host(const std::string& one, const std::string& other, const JoinOptions& options) {
+    const std::string host = known_host(one, options);
+    return !host.empty() && host == known_host(other, options);
 }
 
 // ---- by the sockets of one connection
@@ -154,7 +154,8 @@ Confidence at_most(Confidence one, Confidence limit) {
 
 // ---- by the listener, the trail, the host
 
-std::optional<Match> by_trail(const Sighting& outer, const Sighting& inner) {
+std::optional<Match> by_trail(const Sighting& outer, const Sighting& inner,
+                              const JoinOptions& options) {
     const bool told = !outer.attributed_by.empty() &&
                       (inner.action == "answered" || !inner.attributed_by.empty());
     if (!told || outer.cause != inner.cause) return std::nullopt;
@@ -165,15 +166,15 @@ std::optional<Match> by_trail(const Sighting& outer, const Sighting& inner) {
         return std::nullopt;
     }
     const bool at_listener = outer.upstream.address == inner.client.reached;
-    const bool through_proxy = same_host(outer.upstream.address, inner.client.address);
+    const bool through_proxy = same_host(outer.upstream.address, inner.client.address, options);
     if (!at_listener && !through_proxy && hop != inner.hop.address) return std::nullopt;
     if (at_listener && are_two_connections(outer, inner)) return std::nullopt;
     Match found;
     found.kind = LinkKind::trail;
     found.score = trail_score + (at_listener ? 10 : 0);
     found.confidence = at_listener || through_proxy ? Confidence::likely : Confidence::possible;
-    found.direct =
-        at_listener || (!through_proxy && same_host(outer.upstream.from, inner.client.address));
+    found.direct = at_listener || (!through_proxy &&
+                                   same_host(outer.upstream.from, inner.client.address, options));
     found.reasons.push_back("x-telltale-cause named " + inner.cause +
                             (hop.empty() ? "" : " at " + hop));
     return found;
@@ -210,9 +211,10 @@ bool understood(const Sighting& outer) {
     return asked == answered || (asked == "http/2" && answered == "http/2-goaway");
 }
 
-std::optional<Match> by_host(const Sighting& outer, const Sighting& inner) {
+std::optional<Match> by_host(const Sighting& outer, const Sighting& inner,
+                             const JoinOptions& options) {
     const std::string& proxy = outer.upstream.address;
-    if (!same_host(proxy, inner.client.address) || proxy == inner.client.reached ||
+    if (!same_host(proxy, inner.client.address, options) || proxy == inner.client.reached ||
         !understood(outer) || (is_local(proxy) && outer.node != inner.node)) {
         return std::nullopt;
     }
@@ -234,6 +236,12 @@ std::optional<Match> by_host(const Sighting& outer, const Sighting& inner) {
 
 }  // namespace
 
+std::string known_host(const std::string& address, const JoinOptions& options) {
+    std::string host = host_part(address);
+    const auto alias = options.aliases.find(host);
+    return alias == options.aliases.end() ? host : alias->second;
+}
+
 std::optional<Match> match(const Sighting& outer, const Sighting& inner,
                            const JoinOptions& options) {
     const UnixMillis tolerance = options.window_ms + options.skew_ms;
@@ -241,9 +249,9 @@ std::optional<Match> match(const Sighting& outer, const Sighting& inner,
     if (same_group(outer, inner)) return std::nullopt;
     const auto between = gap(outer, inner);
     if (between && *between > tolerance) return std::nullopt;
-    auto found = by_trail(outer, inner);
+    auto found = by_trail(outer, inner, options);
     if (!found) found = by_listener(outer, inner);
-    if (!found) found = by_host(outer, inner);
+    if (!found) found = by_host(outer, inner, options);
     if (!found) return std::nullopt;
     found->apart_ms = apart(outer, inner);
     if (!found->apart_ms) {

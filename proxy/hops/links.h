@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +16,12 @@ namespace telltale::proxy::hops {
 struct JoinOptions {
     UnixMillis window_ms = 2000;  // between what two sidecars say of one fault
     UnixMillis skew_ms = 1000;    // between their clocks; added to the window
+    // By host, another address of the same: a pod's, and the Service's that leads to it.
+    std::map<std::string, std::string> aliases = {};
 };
+
+// The host of an address, or what it is an alias of; "" when there is none.
+[[nodiscard]] std::string known_host(const std::string& address, const JoinOptions& options);
 
 enum class LinkKind : uint8_t {
     host,        // what the outer one dialled has the inner one's client's host: a proxy between

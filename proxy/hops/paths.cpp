@@ -121,7 +121,7 @@ Chooser::Chooser(const std::vector<Sighting>& sightings, const JoinOptions& opti
         const Sighting& seen = sightings_[i];
         by_client_.put(seen.client.address, i);
         by_reached_.put(seen.client.reached, i);
-        by_host_.put(host_part(seen.client.address), i);
+        by_host_.put(known_host(seen.client.address, options_), i);
         const bool tells = seen.action == "answered" || !seen.attributed_by.empty();
         if (tells) by_trail_.put(seen.cause, i);
     }
@@ -144,7 +144,7 @@ Chooser::Matches Chooser::matches(size_t outer) const {
     std::vector<size_t> candidates;
     by_client_.find(seen.upstream.from, seen.at, candidates);
     by_reached_.find(seen.upstream.address, seen.at, candidates);
-    by_host_.find(host_part(seen.upstream.address), seen.at, candidates);
+    by_host_.find(known_host(seen.upstream.address, options_), seen.at, candidates);
     if (!seen.attributed_by.empty()) by_trail_.find(seen.cause, seen.at, candidates);
     std::sort(candidates.begin(), candidates.end());
     candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());

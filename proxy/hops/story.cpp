@@ -11,7 +11,7 @@ using sniff::Confidence;
 
 namespace {
 
-constexpr size_t shown_max = 512;
+constexpr size_t shown_max = 1024;
 
 std::string joined_words(const std::vector<std::string>& words, const std::string& between) {
     std::string out;

@@ -238,6 +238,20 @@ class Namespaced(Telltale):
         super().__init__(listener, namespace=namespace, arguments=node(name))
 
 
+def test_an_ingress_behind_another_address_is_found_when_it_is_told(tmp_path):
+    with around_an_ingress() as (outer, nginx, inner, _):
+        call(outer.address)
+        wait_for_incidents(inner, 1)
+        wait_for_incidents(outer, 1)
+        # As if the client had dialled a Service's address: the kernel translates it, both ends keep their own.
+        page = tmp_path / "outer.json"
+        page.write_text(outer.get("/incidents")[1].replace(nginx.target, f"127.0.0.77:{nginx.port}"))
+        assert len(joined(page, admin(inner))["paths"]) == 2
+        path = only_path(joined(page, admin(inner), "--alias", "127.0.0.99=127.0.0.98", "--alias",
+                                "127.0.0.77=127.0.0.7"))
+        assert path["links"][0]["by"] == "host" and path["places"][2]["address"].startswith("127.0.0.77:")
+
+
 def test_a_proxy_that_turns_grpc_into_http1_is_at_fault_itself():
     with peers.Echo("python") as echo, \
             Telltale(Listener(echo.target, name="in", listen=f"127.0.0.2:{free_port()}"), arguments=node("a")) as inner, \
@@ -399,6 +413,7 @@ def test_wrong_usage():
     assert hops().returncode == 64
     assert hops("-", "--output", "yaml", data=b"").returncode == 64
     assert hops("-", "--skew", "-1", data=b"").returncode == 64
+    assert hops("-", "--alias", "10.96.0.7", data=b"").returncode == 64
     done = hops("--help")
     assert done.returncode == 0 and "telltale hops http://" in done.stdout
 

@@ -255,6 +255,22 @@ TEST(HopsLink, takes_a_400_for_passed_on_where_the_proxy_is_at_fault) {
     EXPECT_EQ(found->confidence, Confidence::likely);
 }
 
+TEST(HopsLink, goes_through_an_ingress_that_is_dialled_by_its_services_address_when_told_of_it) {
+    Sighting outer = outer_of_ingress();
+    outer.upstream.address = "10.96.0.7:80";
+    EXPECT_FALSE(match(outer, inner_of_ingress(), defaults));
+    JoinOptions told;
+    told.aliases = {{"10.244.3.7", "10.96.0.7"}, {"10.244.3.8", "10.96.0.7"}};
+    Sighting inner = inner_of_ingress();
+    for (const char* pod : {"10.244.3.7:33000", "10.244.3.8:33000"}) {
+        inner.client.address = pod;
+        const auto found = match(outer, inner, told);
+        ASSERT_TRUE(found) << pod;
+        EXPECT_EQ(found->kind, LinkKind::host);
+        EXPECT_EQ(found->confidence, Confidence::likely);
+    }
+}
+
 TEST(HopsLink, does_not_join_hosts_by_loopback_addresses_of_two_nodes) {
     Sighting outer = outer_of_ingress();
     Sighting inner = inner_of_ingress();

@@ -255,6 +255,7 @@ void add_probe(CLI::App& program, Action& chosen) {
                      "Ask for this name (SNI) and want it in the certificate")
         ->type_name("NAME");
     command->add_option("--ca", flags->ca_file, "PEM roots to trust in place of the system's")
+        ->check(CLI::ExistingFile)
         ->type_name("FILE");
     command
         ->add_option("-c,--config", flags->file,

@@ -191,6 +191,18 @@ def test_the_commands_print_what_the_entry_promises(cause, namespace, tmp_path):
             check_promise(command, promised, run_command(command, fault, str(tmp_path)))
 
 
+def test_the_commands_at_the_top_print_what_it_promises(tmp_path):
+    os.symlink(binary(), tmp_path / "telltale")
+    consoles = [fence for fence in runbook.fences(DOCUMENT[:DOCUMENT.index("\n# How to read an entry")])
+                if fence.language == "console"]
+    assert consoles
+    for command, promised in runbook.commands(consoles[0]):
+        printed = run_command(command, Static("127.0.0.1:10260"), str(tmp_path))
+        check_promise(command, promised, printed)
+        links = re.findall(r"runbook\.md#(\S+)", printed)
+        assert links and set(links) <= set(ENTRIES), printed
+
+
 # The first table of the page: what one curl says of each kind of upstream.
 CURL = {"(52)": lambda _: peers.Nginx(), "(18)": lambda _: peers.ends_at_once(),
         "(56)": lambda _: resets_after(100),  # curl sends 104 bytes

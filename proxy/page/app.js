@@ -89,7 +89,7 @@ const poller = new Poller({
     if (link.found()) setText(byId('news'), 'The sidecar answers again.');
     data = fresh;
     learnClock(data.node.now);
-    showNode(data.node);
+    showNode(data.node, data.incidents.length);
     announce(data.incidents);
     render();
   },
@@ -107,4 +107,6 @@ addEventListener('hashchange', () => {
   pinned = '';
   render();
 });
+// Ages go on also while nobody answers.
+setInterval(() => document.hidden || tick(), 1000);
 poller.now();

@@ -2,7 +2,8 @@
 import { byId, el, setText } from './dom.js';
 import { clock, duration, moment } from './format.js';
 
-export function showNode(node) {
+// incidents: how many there are in the list, for the tab's title.
+export function showNode(node, incidents) {
   const place = byId('node');
   const signature = [node.name, node.namespace, node.version, node.commit, node.started].join('\n');
   if (place.dataset.shows !== signature) {
@@ -12,8 +13,9 @@ export function showNode(node) {
       pair('Node', node.namespace ? `${node.namespace}/${node.name}` : node.name),
       pair('Version', node.version, node.commit && `commit ${node.commit}`),
       pair('Since', `${clock(node.started)} UTC`, moment(node.started)));
-    document.title = `${node.name} – Telltale`;
   }
+  const title = `${incidents > 0 ? `(${incidents}) ` : ''}${node.name} – Telltale`;
+  if (document.title !== title) document.title = title;
   const ready = byId('ready');
   ready.className = `state ${node.ready ? 'good' : 'bad'}`;
   setText(ready, node.ready ? '✓ ready' : `✗ not ready: ${node.reason}`);

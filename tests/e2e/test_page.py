@@ -236,6 +236,7 @@ def test_incidents_arrive_while_the_page_is_open_and_leave_the_reader_where_he_i
         wait_for_rows(browser, 2)
         browser.wait_for_text("#news", "New incident: refused on two")
         assert [where.split(" ")[0] for _, where in rows(browser)] == ["two", "one"], "newest first"
+        assert browser.driver.title == "(2) openim-api-7c9/openim – Telltale"
         assert "on listener one" in browser.text("#incident header"), "what is read is not taken away"
         fail_at(telltale, "one")
         browser.wait_for_text("#list", "×2")

@@ -288,6 +288,7 @@ void tell_product(Fingerprint& found, std::string_view header, std::string_view 
 void tell_server(Fingerprint& found, const FingerprintRow& row, const SideEvidence& upstream) {
     const std::string_view text = text_with(servers_of(upstream), row.product, find_product);
     tell_product(found, "Server", text, find_product(text, row.product), row.product.size());
+    if (!row.product_version) found.version.clear();
 }
 
 void tell_via(Fingerprint& found, const FingerprintRow& row, const SideEvidence& upstream) {

@@ -27,6 +27,7 @@ struct FingerprintRow {
 
     // What an answer of HTTP/1 or the first headers of HTTP/2 say of themselves.
     std::string_view product = {};  // a product of the Server header: "nginx" of "nginx/1.22.1"
+    bool product_version = true;    // the version behind it is that of the software
     std::string_view via = {};      // a hop of the Via header: its name or the product behind it
     std::string_view header = {};   // a header that is there
     std::string_view header_value = {};  // pattern of all of its value; HTTP/1 only

@@ -34,7 +34,7 @@ enum class TrySiblings : uint8_t { never, without_grpc, always };
 
 struct Sibling {
     uint16_t port = 0;
-    std::string why;  // "gRPC port of group-rpc-service (openim data set)"; empty: asked for
+    std::string why;  // "gRPC port of group-rpc-service by the openim data set"; empty: asked for
 };
 
 struct Options {

@@ -38,12 +38,8 @@ std::string wire(std::string_view text, size_t max = text_max) {
     return sniff::escape_wire(text, max);
 }
 
-double ms(Micros time) {
-    return static_cast<double>(time.count()) / 1000.0;
-}
-
-json::value ms(const std::optional<Micros>& time) {
-    return time ? json::value(ms(*time)) : json::value(nullptr);
+json::value micros(const std::optional<Micros>& time) {
+    return time ? json::value(time->count()) : json::value(nullptr);
 }
 
 json::array strings(const std::vector<std::string>& texts) {
@@ -55,8 +51,8 @@ json::array strings(const std::vector<std::string>& texts) {
 json::object answer_object(const Answer& answer) {
     json::object out{{"protocol", sniff::name(answer.said.protocol)},
                      {"end", word(end_names, answer.end)},
-                     {"connect_ms", ms(answer.connect)},
-                     {"first_byte_ms", ms(answer.first_byte)},
+                     {"connect_us", micros(answer.connect)},
+                     {"first_byte_us", micros(answer.first_byte)},
                      {"bytes", answer.said.bytes}};
     if (!answer.said.first_bytes.empty()) out["first_bytes"] = wire(answer.said.first_bytes);
     if (!answer.said.greeting.empty()) out["greeting"] = wire(answer.said.greeting);
@@ -138,8 +134,8 @@ json::value tls_of(const TlsAnswer& tls) {
         {"client_certificate_asked", tls.certificate_asked},
         {"alert", tls.alert ? json::value(sniff::alert_words(*tls.alert)) : json::value(nullptr)},
         {"error", wire(tls.error)},
-        {"connect_ms", ms(tls.connect)},
-        {"first_byte_ms", ms(tls.first_byte)},
+        {"connect_us", micros(tls.connect)},
+        {"first_byte_us", micros(tls.first_byte)},
         {"certificate", certificate_of(tls)},
         {"http2", answer_of(tls.http2)},
         {"http2_without_alpn", answer_of(tls.http2_without_alpn)},
@@ -152,7 +148,7 @@ json::array attempts_of(const Observations& seen) {
     for (const Attempt& attempt : seen.attempts) {
         json::object one{{"address", attempt.address},
                          {"result", word(reach_names, attempt.reach)},
-                         {"took_ms", ms(attempt.took)}};
+                         {"took_us", micros(attempt.took)}};
         if (attempt.error != 0) one["error"] = sniff::errno_words(attempt.error);
         all.push_back(one);
     }
@@ -206,7 +202,7 @@ std::string to_json(const Report& report) {
     out["metrics"] = answer_of(seen.metrics);
     out["siblings"] = siblings_of_report(report);
     out["cut"] = seen.cut;
-    out["took_ms"] = ms(report.took);
+    out["took_us"] = micros(report.took);
     return json::serialize(out);
 }
 

@@ -72,7 +72,7 @@ void add_of_registry(const std::string& host, uint16_t port,
         for (const config::Service& service : services) {
             if (name.empty() || service.name != name) continue;
             const std::string of =
-                " of " + sniff::escape_wire(service.name, shown_max) + " (" + service.source + ")";
+                " of " + sniff::escape_wire(service.name, shown_max) + " by the " + service.source;
             all.add(service.grpc, "gRPC port" + of);
             all.add(service.metrics, "metrics port" + of);
         }

@@ -40,7 +40,7 @@ Observations serving() {
 
 TEST(ProbeReport, begins_with_the_verdict_and_the_port_that_speaks_grpc) {
     Report report = report_of(metrics_port());
-    add_sibling(report, 10260, serving(), "gRPC port of group-rpc-service (openim data set)");
+    add_sibling(report, 10260, serving(), "gRPC port of group-rpc-service by the openim data set");
     const std::string text = to_text(report, Colour::off);
     EXPECT_THAT(
         text,

@@ -29,7 +29,7 @@ std::vector<uint16_t> ports_of(const std::vector<Sibling>& siblings) {
 TEST(ProbeSiblings, are_the_other_port_of_the_service_in_the_registry) {
     const auto of_metrics = siblings_of("10.0.0.1", 12260, services, {});
     ASSERT_EQ(ports_of(of_metrics), (std::vector<uint16_t>{10260}));
-    EXPECT_EQ(of_metrics[0].why, "gRPC port of group-rpc-service (openim data set)");
+    EXPECT_EQ(of_metrics[0].why, "gRPC port of group-rpc-service by the openim data set");
     EXPECT_EQ(ports_of(siblings_of("10.0.0.1", 10260, services, {})),
               (std::vector<uint16_t>{12260}));
 }

@@ -5,7 +5,9 @@ set(type.html "text/html; charset=utf-8")
 set(type.css "text/css; charset=utf-8")
 set(type.js "text/javascript; charset=utf-8")
 set(type.svg "image/svg+xml")
+set(texts "")
 set(rows "")
+set(number 0)
 foreach(file IN LISTS FILES)
   get_filename_component(name "${file}" NAME)
   get_filename_component(extension "${file}" LAST_EXT)
@@ -19,7 +21,10 @@ foreach(file IN LISTS FILES)
   file(READ "${file}" text)
   file(SHA256 "${file}" hash)
   string(SUBSTRING "${hash}" 0 16 hash)
-  string(APPEND rows "    {\"${path}\", \"${type${extension}}\", \"\\\"${hash}\\\"\",\n     R\"telltale(${text})telltale\"},\n")
+  string(APPEND texts "PAGE_TEXT const char text_${number}[] = R\"telltale(${text})telltale\";\n")
+  string(APPEND rows "    {\"${path}\", \"${type${extension}}\", \"\\\"${hash}\\\"\",\n"
+    "     {static_cast<const char*>(text_${number}), sizeof text_${number} - 1}},\n")
+  math(EXPR number "${number} + 1")
 endforeach()
 file(WRITE "${OUTPUT}" "#include \"proxy/page_files.h\"
 
@@ -27,6 +32,9 @@ namespace telltale::proxy {
 
 namespace {
 
+// One section of their own: among other texts, pages that the program needs at once would bring these into memory.
+#define PAGE_TEXT [[gnu::section(\".page_texts\")]]
+${texts}
 constexpr PageFile files[] = {
 ${rows}};
 

@@ -335,7 +335,8 @@ std::string other_reading(const ErrorText& text) {
 // What only passes the failure on is said in a note: it may tell a version.
 void add_other_reading(Finding& finding, const ErrorText& other) {
     if (other.weight != Weight::wrapper) {
-        finding.other_readings.push_back(other_reading(other));
+        const bool says_less = other.printed_by == finding.printed_by;
+        if (!says_less) finding.other_readings.push_back(other_reading(other));
         return;
     }
     finding.wrapped_in.emplace_back(other.id);

@@ -53,8 +53,8 @@ constexpr auto table = std::to_array<ErrorText>({
      R"(Get "http://127.0.0.1:39317/metrics": net/http: HTTP/1.x transport connection broken: malformed HTTP response "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00@\x00\x00\x00\x04\x01\x00\x00\x00\x00")"},
     {"go_malformed_alert", specific, client, "malformed HTTP response \"\\x15\\x03{quoted}", "Go's net/http: Prometheus, the kubelet's probes, Traefik, kubectl", "a TLS alert where an HTTP/1 status line was due: a TLS port", http_to_tls, scrape_port, {}, probe, "https://github.com/prometheus/prometheus/issues/1752",
      R"(Get http://10.1.2.2:10250/metrics: malformed HTTP response "\x15\x03\x01\x00\x02\x02")"},
-    {"go_malformed_response", general, client, "malformed HTTP response {*}\"", "Go's net/http: Prometheus, the kubelet's probes, Traefik, kubectl", "no status line where an HTTP/1 one was due", not_http1, {}, {}, probe, "https://github.com/grpc/grpc/issues/8945",
-     R"(net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.2p1")"},
+    {"go_malformed_response", general, client, "malformed HTTP response {*}\"", "Go's net/http: Prometheus, the kubelet's probes, Traefik, kubectl", "no status line where an HTTP/1 one was due", not_http1, {}, {}, probe, "measured: Go 1.26.8",
+     R"(Get "http://127.0.0.1:41965/x": net/http: HTTP/1.x transport connection broken: malformed HTTP response "ERROR")"},
     {"go_malformed_status", specific, client, "malformed HTTP status code \"", "Go's net/http: Prometheus, the kubelet's probes, Traefik", "text that is no status line: HTML, SSH, Redis, MySQL", not_http1, {}, {}, probe, "measured: Go 1.26.8",
      R"(Get "http://127.0.0.1:40485/metrics": net/http: HTTP/1.x transport connection broken: malformed HTTP status code "unknown")"},
     {"go_http_to_https_client", specific, client, "server gave HTTP response to HTTPS client", "Go's net/http", "an HTTP/1 answer where a TLS ServerHello was due", no_tls_there, "Not a certificate problem: the port speaks no TLS.", {}, probe, "measured: Go 1.26.8",
@@ -63,8 +63,8 @@ constexpr auto table = std::to_array<ErrorText>({
      R"(Get "http://127.0.0.1:43857/x": http2: Transport received GOAWAY from server ErrCode:HTTP_1_1_REQUIRED)"},
     {"go_h2_goaway_before_settings", specific, client, "GoAwayFrame before a SETTINGS frame", "Go's net/http with HTTP/2", "GOAWAY where the server's SETTINGS were due", answered_not_grpc, {}, {}, probe, "measured: Go 1.26.8",
      R"(protocol error: received *http.http2GoAwayFrame before a SETTINGS frame)"},
-    {"go_tls_alert_alpn", specific, client, "remote error: tls: no application protocol", "Go's crypto/tls", "a TLS alert: the server speaks none of the protocols offered by ALPN", no_h2_in_tls, "Not a certificate problem.", {}, probe, "https://github.com/grpc/grpc-go/issues/434",
-     R"(connection error: desc = "transport: authentication handshake failed: remote error: tls: no application protocol")"},
+    {"go_tls_alert_alpn", specific, client, "remote error: tls: no application protocol", "Go's crypto/tls", "a TLS alert: the server speaks none of the protocols offered by ALPN", no_h2_in_tls, "Not a certificate problem.", {}, probe, "measured: Go 1.26.8",
+     R"(remote error: tls: no application protocol)"},
     {"go_tls_alert", general, client, "remote error: tls: {name}", "Go's crypto/tls", "a TLS alert of the server", {}, {}, {}, probe, "measured: Go 1.26.8", R"(Get "https://127.0.0.1:35349/metrics": remote error: tls: internal error)"},
     {"go_h2c_frame_too_large", general, client, "http2: frame too large", "golang.org/x/net/http2", "text or TLS where an HTTP/2 frame was due: its first three bytes were read as a length", not_http2, "Not a size problem: do not raise frame or message sizes.", {}, probe, "measured: Go 1.26.8 net/http with UnencryptedHTTP2",
      R"(Get "http://127.0.0.1:45415/x": http2: frame too large)"},
@@ -85,7 +85,7 @@ constexpr auto table = std::to_array<ErrorText>({
     {"curl_reset", specific, client, "curl: (56) Recv failure: Connection reset by peer", "curl", "a reset", connection_reset, {}, {}, probe, "measured: curl 7.88.1", R"(curl: (56) Recv failure: Connection reset by peer)"},
     {"curl_refused", specific, client, "curl: (7) Failed to connect to ", "curl", "nothing: the connection was refused, or there is no way", refused_there, {}, {}, probe, "measured: curl 7.88.1",
      R"(curl: (7) Failed to connect to 127.0.0.1 port 52797 after 0 ms: Couldn't connect to server)"},
-    {"curl_resolve", specific, client, "curl: (6) Could not resolve host", "curl", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "measured: curl 7.88.1", R"(curl: (6) Could not resolve host: group-rpc-service)"},
+    {"curl_resolve", specific, client, "curl: (6) Could not resolve host", "curl", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "measured: curl 7.88.1", R"(curl: (6) Could not resolve host: group-rpc-service.invalid)"},
     {"curl_timeout", specific, client, "curl: (28) ", "curl", "nothing in time", timed_out_there, {}, {}, probe, "measured: curl 7.88.1", R"(curl: (28) Operation timed out after 2000 milliseconds with 0 bytes received)"},
     {"curl_ssl_syscall", specific, client, "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to", "curl with OpenSSL", "nothing where the TLS ServerHello was due", ended_unanswered, {}, {}, probe, "measured: curl 7.88.1", R"(curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to 127.0.0.1:40673 )"},
 
@@ -94,15 +94,15 @@ constexpr auto table = std::to_array<ErrorText>({
      R"(curl: (35) OpenSSL/3.0.22: error:0A00010B:SSL routines::wrong version number)"},
     {"python_ssl_wrong_version", specific, client, "[SSL: WRONG_VERSION_NUMBER]", "Python's ssl: urllib, requests, httpx, aiohttp", "something that is no TLS where the ServerHello was due", no_tls_there, "Not a matter of TLS versions: the other side speaks no TLS at all.", {}, probe, "measured: Python 3.11.7, requests, httpx 0.28.1, aiohttp 3.14.5",
      R"(requests.exceptions.SSLError: HTTPSConnectionPool(host='127.0.0.1', port=38999): Max retries exceeded with url: / (Caused by SSLError(SSLError(1, '[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)'))))"},
-    {"openssl_http_request", specific, server, "SSL routines:{*}http request", "OpenSSL as a server", "an HTTP/1 request in plaintext where a ClientHello was due", http_to_tls, {}, {}, "ss -tnp  # who is connected", "https://github.com/openssl/openssl/blob/master/include/openssl/sslerr.h",
-     R"(SSL_accept() failed (SSL: error:0A00009C:SSL routines::http request))"},
+    {"python_ssl_http_request", specific, server, "[SSL: HTTP_REQUEST] http request", "Python's ssl, as a server", "an HTTP/1 request in plaintext where a ClientHello was due", http_to_tls, {}, {}, "ss -tnp  # who is connected", "measured: Python 3.11.7",
+     R"(SSLError(1, '[SSL: HTTP_REQUEST] http request (_ssl.c:1006)'))"},
     {"openssl_alpn_alert", specific, client, "alert no application protocol", "OpenSSL: curl, Python, Node, C-core of Debian", "a TLS alert: the server speaks none of the protocols offered by ALPN", no_h2_in_tls, "Not a certificate problem.", {}, probe, "https://github.com/grpc/grpc/issues/18710",
      R"(Ssl handshake failed: SSL_ERROR_SSL: error:0A000460:SSL routines::tlsv1 alert no application protocol)"},
     {"openssl_alert_number", general, client, "SSL alert number {alert}", "OpenSSL: curl, Node, openssl s_client", "a TLS alert of the server", {}, {}, {}, probe, "measured: OpenSSL 3.0.22",
      R"(write EPROTO 802CCEE8927F0000:error:0A000438:SSL routines:ssl3_read_bytes:tlsv1 alert internal error:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:1601:SSL alert number 80)"},
     {"openssl_no_alpn", specific, client, "No ALPN negotiated", "openssl s_client -alpn h2", "a TLS server that chose no protocol by ALPN", no_h2_in_tls, {}, {}, probe, "measured: OpenSSL 3.0.22", R"(No ALPN negotiated)"},
     {"ssl_unexpected_eof", specific, client, "EOF occurred in violation of protocol", "Python's ssl", "nothing where a TLS record was due", ended_unanswered, {}, {}, probe, "measured: Python 3.11.7", R"(<urlopen error [SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:1006)>)"},
-    {"certificate_unknown_ca", general, client, "certificate signed by unknown authority", "Go's crypto/tls", "a certificate of an issuer that is not trusted", bad_certificate, {}, {}, probe, "https://github.com/golang/go/blob/master/src/crypto/x509/verify.go", R"(tls: failed to verify certificate: x509: certificate signed by unknown authority)"},
+    {"certificate_unknown_ca", general, client, "certificate signed by unknown authority", "Go's crypto/tls", "a certificate of an issuer that is not trusted", bad_certificate, {}, {}, probe, "measured: Go 1.26.8", R"(Get "https://127.0.0.1:19301/": tls: failed to verify certificate: x509: certificate signed by unknown authority)"},
 
     // ---- Node
     {"node_parse_error", specific, client, "Parse Error: Expected HTTP/", "Node's http (llhttp), also aiohttp", "no status line where one was due: SETTINGS of a gRPC server, a TLS alert, SSH, Redis, HTML", not_http1, {}, {}, probe, "measured: Node 20.20.2", R"(Error: Parse Error: Expected HTTP/, RTSP/ or ICE/ code: 'HPE_INVALID_CONSTANT')"},
@@ -110,7 +110,7 @@ constexpr auto table = std::to_array<ErrorText>({
     {"node_h2_error", general, client, "ERR_HTTP2_ERROR", "Node's http2", "no HTTP/2 where the server's SETTINGS were due, or a breach of HTTP/2", not_http2, {}, {}, probe, "measured: Node 20.20.2", R"(Error [ERR_HTTP2_ERROR]: Protocol error)"},
     {"node_hang_up", general, client, "socket hang up", "Node's http", "the end of the connection before the answer", ended_unanswered, {}, {}, probe, "measured: Node 20.20.2", R"(Error: socket hang up code: 'ECONNRESET')"},
     {"node_refused", general, client, "connect ECONNREFUSED", "Node", "nothing: the connection was refused", refused_there, {}, {}, probe, "measured: Node 20.20.2", R"(Error: connect ECONNREFUSED 127.0.0.1:52797)"},
-    {"node_enotfound", general, client, "getaddrinfo ENOTFOUND", "Node", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "https://github.com/nodejs/node/blob/main/lib/dns.js", R"(Error: getaddrinfo ENOTFOUND group-rpc-service)"},
+    {"node_enotfound", general, client, "getaddrinfo ENOTFOUND", "Node", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "measured: Node 20.20.2", R"(Error: getaddrinfo ENOTFOUND group-rpc-service.invalid)"},
 
     // ---- Python, Ruby
     {"python_bad_status_line_settings", specific, client, "BadStatusLine('\\x00\\x00{quoted}", "Python's http.client: urllib, requests, urllib3", "binary HTTP/2 (SETTINGS) where a status line was due: the port of a gRPC server", settings_to_http1, {}, {}, probe, "measured: Python 3.11.7, urllib3 2.8.0",
@@ -125,7 +125,7 @@ constexpr auto table = std::to_array<ErrorText>({
     // ---- OkHttp and other HTTP clients of Java
     {"java_net_reset", general, client, "java.net.SocketException: Connection reset", "Java", "a reset", connection_reset, {}, {}, probe, "measured: grpc-java 1.75.0", R"(Caused by: java.net.SocketException: Connection reset)"},
     {"java_net_refused", general, client, "java.net.ConnectException: Connection refused", "Java", "nothing: the connection was refused", refused_there, {}, {}, probe, "measured: grpc-java 1.75.0", R"(Caused by: java.net.ConnectException: Connection refused)"},
-    {"java_unknown_host", general, client, "java.net.UnknownHostException: {name}", "Java", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "https://docs.oracle.com/javase/8/docs/api/java/net/UnknownHostException.html", R"(Caused by: java.net.UnknownHostException: group-rpc-service)"},
+    {"java_unknown_host", general, client, "java.net.UnknownHostException: {name}", "Java", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "measured: grpc-java 1.75.0, Java 17", R"(Caused by: java.net.UnknownHostException: group-rpc-service.invalid: Name or service not known)"},
 });
 // clang-format on
 

@@ -80,12 +80,15 @@ TEST(Explain, joins_what_a_terminal_has_wrapped_between_words) {
 }
 
 TEST(Explain, gives_other_readings_after_the_most_specific_one) {
-    const auto findings = explain(
-        "Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame, got frame type 80) "
-        "(Trying to connect an http1.x server (HTTP status 400))");
+    const auto findings = explain("error reading server preface: http2: frame too large");
     ASSERT_EQ(findings.size(), 1U);
-    EXPECT_EQ(findings[0].id, "core_http1x_status");
-    EXPECT_THAT(findings[0].other_readings, Not(IsEmpty()));
+    EXPECT_EQ(findings[0].id, "grpc_go_frame_too_large");
+    EXPECT_THAT(findings[0].other_readings, ElementsAre(HasSubstr("golang.org/x/net/http2")));
+    // The same program that says less is no other reading.
+    EXPECT_THAT(explain("Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame, got "
+                        "frame type 80) (Trying to connect an http1.x server (HTTP status 400))")[0]
+                    .other_readings,
+                IsEmpty());
 }
 
 TEST(Explain, tells_two_failures_of_one_line_apart) {

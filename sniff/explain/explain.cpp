@@ -120,11 +120,21 @@ std::vector<Finding> read_text(std::string_view text) {
     return findings;
 }
 
+// What a server said, as it stands in a terminal: nobody begins a sentence so.
+std::vector<Finding> read_greeting(std::string_view text) {
+    const bool greeting =
+        text.starts_with("HTTP/") || text.starts_with("SSH-") || text.starts_with("-ERR ");
+    const std::string line = std::string(text) + "\r\n";
+    const auto reading = greeting ? read_wire(as_bytes(line), PlainText::refused) : std::nullopt;
+    if (!reading) return {};
+    return {of_reading("bytes", *reading, text)};
+}
+
 }  // namespace
 
 std::vector<Finding> explain(std::string_view text) {
     const std::string_view words = trimmed(text.substr(0, text_max));
-    for (const auto read : {read_codes, read_number, read_text, read_bytes}) {
+    for (const auto read : {read_codes, read_number, read_text, read_bytes, read_greeting}) {
         auto findings = read(words);
         if (!findings.empty()) return findings;
     }

@@ -372,6 +372,11 @@ LineFinding found_in(std::string_view line, const Group& group) {
         read_capture(finding, capture, text.causes.empty());
         if (tells_apart(capture.place)) found.key += " " + std::string(capture.text.substr(0, 64));
     }
+    // A proxy's upstream is dialled directly.
+    if (text.reader == Reader::proxy && text.causes.empty()) {
+        std::erase_if(finding.causes,
+                      [](const LikelyCause& row) { return row.cause == Cause::forward_proxy; });
+    }
     if (!text.versions.empty()) finding.notes.emplace_back(text.versions);
     for (const ErrorText* other : group.others) add_other_reading(finding, *other);
     // What a server prints names its client, which is not to be probed.

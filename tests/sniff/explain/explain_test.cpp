@@ -190,6 +190,12 @@ TEST(Explain, says_what_is_in_the_bytes) {
         HasSubstr("nginx"));
 }
 
+TEST(Explain, reads_what_a_server_said_as_it_stands_in_a_terminal) {
+    EXPECT_EQ(first_cause("-ERR unknown command 'PRI'"), Cause::other_protocol);
+    EXPECT_EQ(first_cause("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10"), Cause::other_protocol);
+    EXPECT_EQ(first_cause("HTTP/1.1 400 Bad Request"), Cause::metrics_port);
+}
+
 TEST(Explain, reads_the_dumps_of_xxd_hexdump_and_tcpdump) {
     EXPECT_THAT(told("00000000: 4854 5450 2f31 2e31 2034 3030 2042 6164  HTTP/1.1 400 Bad\n"
                      "00000010: 2052 6571 7565 7374 0d0a 0d0a             Request....\n"),

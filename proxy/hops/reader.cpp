@@ -180,11 +180,12 @@ Reading Reader::read(std::string_view text) {
     size_t at = 0;
     size_t lines = 1;
     size_t counted = 0;  // up to here
+    size_t end = 0;      // of the line; looked for once a line, which may hold all of the text
     while (at < text.size()) {
         at = std::min(text.find_first_not_of(between_values, at), text.size());
         if (at == text.size()) break;
         reading_.blank = false;
-        const size_t end = std::min(text.find('\n', at), text.size());
+        if (at >= end) end = std::min(text.find('\n', at), text.size());
         const size_t brace =
             text[at] == '{' ? at : std::min(text.substr(0, end).find("{\"", at), end);
         const size_t size = brace == end ? 0 : take_object(text.substr(brace));
@@ -292,16 +293,27 @@ void Reader::add(Sighting seen) {
     reading_.sightings.push_back(std::move(seen));
 }
 
+// In time proportional to what there is: a long log comes here often.
 void Reader::keep_newest() {
     std::vector<Sighting>& all = reading_.sightings;
     if (all.size() <= limits_.sightings) return;
-    std::stable_sort(all.begin(), all.end(), [](const Sighting& one, const Sighting& other) {
-        return one.last > other.last;
+    const size_t dropped = all.size() - limits_.sightings;
+    std::vector<UnixMillis> times;
+    times.reserve(all.size());
+    for (const Sighting& seen : all) times.push_back(seen.last);
+    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(dropped),
+                     times.end());
+    const UnixMillis oldest_kept = times[dropped];
+    const auto older = static_cast<size_t>(
+        std::count_if(times.begin(), times.end(), [&](UnixMillis at) { return at < oldest_kept; }));
+    size_t as_old = dropped - older;  // of those at the edge
+    std::erase_if(all, [&](const Sighting& seen) {
+        if (seen.last != oldest_kept) return seen.last < oldest_kept;
+        return as_old != 0 && as_old-- != 0;
     });
-    reading_.passed_over += all.size() - limits_.sightings;
-    all.resize(limits_.sightings);
+    reading_.passed_over += dropped;
     newest_.clear();
-    for (size_t i = all.size(); i-- > 0;) newest_[group_key(all[i])] = i;
+    for (size_t i = 0; i < all.size(); ++i) newest_[group_key(all[i])] = i;
 }
 
 // Two digits, or four, at the front of `text`, and then `end`; -1 when it is not so.

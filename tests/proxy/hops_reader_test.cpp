@@ -201,8 +201,14 @@ TEST(HopsReader, bounds_depth_size_and_number) {
     reading = read_sightings(many, 0, limits);
     ASSERT_EQ(reading.sightings.size(), 10U);
     EXPECT_EQ(reading.passed_over, 40U);
-    EXPECT_EQ(reading.sightings[0].cause, "c49") << "the newest stay";
-    EXPECT_EQ(reading.sightings[9].cause, "c40");
+    EXPECT_EQ(reading.sightings[0].cause, "c40") << "the newest stay";
+    EXPECT_EQ(reading.sightings[9].cause, "c49");
+    limits.sightings = 3;
+    reading = read_sightings(std::string(9, '\n') + record + record + record + record + record +
+                                 record + record + record + record,
+                             0, limits);
+    EXPECT_EQ(reading.sightings.size(), 3U) << "also when all are as old";
+    EXPECT_EQ(reading.passed_over, 6U);
 }
 
 TEST(HopsReader, cuts_texts_and_takes_counts_that_can_not_be) {
@@ -223,6 +229,13 @@ TEST(HopsReader, gives_up_soon_on_objects_without_an_end) {
     const Reading reading = read_sightings(text, 0);
     EXPECT_EQ(reading.objects, 0U);
     EXPECT_EQ(reading.other_lines, 20000U);
+}
+
+// One line may hold all of the text, and must not be gone through for each object in it.
+TEST(HopsReader, reads_many_objects_in_one_line) {
+    std::string text;
+    for (int i = 0; i < 20000; ++i) text += R"(x{"event":"incident","cause":"refused"})";
+    EXPECT_EQ(read_sightings(text, 0).objects, 20000U);
 }
 
 TEST(HopsReader, survives_any_change_of_a_log) {

@@ -317,6 +317,26 @@ def test_a_hidden_tab_asks_nothing(browser):
         wait_for_rows(browser, 1)
 
 
+def test_it_tries_again_later_and_later_while_nobody_answers(browser):
+    # Timers run out at once, and what they were set to is kept; 12 s is how long an answer may take.
+    refuse = """
+      window.pauses = [];
+      const set = setTimeout;
+      window.setTimeout = (f, ms, ...rest) => {
+        if (!(ms >= 1000) || ms === 12000) return set(f, ms, ...rest);
+        pauses.push(ms);
+        return pauses.length < 7 ? set(f, 0) : 0;
+      };
+      window.fetch = () => Promise.reject(new TypeError('nobody there'));
+    """
+    with closed_ports("one") as telltale, browser.before_each_page(refuse):
+        browser.open(url(telltale))
+        browser.wait_for("pauses.length === 7", "seven attempts")
+        assert browser.run("return pauses") == [1000, 2000, 4000, 8000, 15000, 15000, 15000]
+        assert "Connection lost" in browser.text("#link") and "Trying again in" in browser.text("#link")
+        assert browser.run("return document.querySelector('#link button').textContent") == "Retry now"
+
+
 # ---- filters and links
 
 def test_filters_narrow_the_list_and_a_link_shows_the_same_to_somebody_else(browser):

@@ -45,19 +45,18 @@ struct FingerprintRow {
     // HTTP/2 only. SETTINGS as "3=* [4=*] 5=16777215": ids in order, their values or '*', in
     // brackets what may be missing; "none": an empty frame.
     std::string_view settings = {};
-    uint16_t setting_id = 0;  // this setting is in the list
     // Frames of the connection after the first SETTINGS, without ACK: "[WINDOW_UPDATE *]; PING 1;
     // SETTINGS 4=*". A leading '?': only where bytes behind the SETTINGS were seen.
     std::string_view frames = {};
     std::string_view goaway = {};  // pattern of the begin of a GOAWAY's text
+    uint16_t setting_id = 0;       // this setting is in the list
 
     // Other protocols.
     Protocol protocol = Protocol::undecided;  // undecided: HTTP
-    std::string_view greeting = {};  // pattern of the begin of the greeting or of the first bytes
     uint8_t alert = 0;               // description of a TLS alert that came first (RFC 8446 §6)
-
+    EndKind end = EndKind::none;     // how the upstream ended, where it is known; none: any
+    std::string_view greeting = {};  // pattern of the begin of the greeting or of the first bytes
     std::string_view version_after = {};  // the version stands behind this text of the greeting
-    EndKind end = EndKind::none;          // how the upstream ended, where it is known; none: any
 };
 
 [[nodiscard]] std::span<const FingerprintRow> fingerprint_rows() noexcept;

@@ -33,7 +33,7 @@ class Browser:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         log = os.path.join(self.profile, "chromedriver.log")
-        service = Service(find_program("chromedriver"), log_path=log)
+        service = Service(find_program("chromedriver"), service_args=[f"--log-path={log}"])
         try:
             self.driver = webdriver.Chrome(service=service, options=options)
         except BaseException:

@@ -59,8 +59,17 @@ std::string choose_name(const std::vector<std::string>& names, std::string_view 
     return names.empty() ? std::string() : names.front();
 }
 
+// As it was diagnosed before: what a policy did then is in the record, and no part of the question.
+sniff::Diagnosis diagnose_as_seen(const sniff::Evidence& evidence) {
+    if (evidence.ended_by.operation != sniff::Operation::policy) return sniff::diagnose(evidence);
+    sniff::Evidence seen = evidence;
+    seen.ended = false;
+    seen.ended_by = {};
+    return sniff::diagnose(seen);
+}
+
 void diagnose_anew(Incident& incident) {
-    sniff::Diagnosis anew = sniff::diagnose(incident.evidence);
+    sniff::Diagnosis anew = diagnose_as_seen(incident.evidence);
     if (anew.cause == sniff::Cause::fine) return;
     incident.diagnosis = std::move(anew);
     const size_t anchor = incident.runbook.rfind('#');

@@ -63,6 +63,14 @@ Evidence read_evidence(Input& input, uint8_t choices) {
     evidence.registry.service = input.text(input.u8());
     evidence.registry.port_role = one_of<PortRole>(input.u8(), 3);
     fill_upstream(input, evidence.upstream);
+    evidence.dns_name = input.text(input.u8());
+    evidence.client_dns_name = input.text(input.u8());
+    evidence.requested_dns_name = input.text(input.u8());
+    for (uint8_t ports = input.u8() % 32; ports > 0; --ports) {
+        evidence.confirmed.push_back({.port = input.u16(),
+                                      .spoken = one_of<Spoken>(input.u8(), spoken_names.size()),
+                                      .metrics = (choices & 1U) != 0});
+    }
     return evidence;
 }
 

@@ -244,6 +244,26 @@ TEST_F(Inquiries, ask_for_the_client_where_the_client_is_at_fault) {
     EXPECT_EQ(record(0).evidence.dns_name, "");
 }
 
+TEST_F(Inquiries, keep_the_cause_of_a_connection_that_a_policy_ended) {
+    Incident silent = incident("a");
+    silent.evidence.upstream = {};
+    silent.evidence.upstream.protocol = sniff::Protocol::silent;
+    silent.evidence.silent_for = 300;
+    silent.evidence.ended = false;
+    silent.evidence.ended_by = {};
+    silent.diagnosis = sniff::diagnose(silent.evidence);
+    ASSERT_EQ(silent.diagnosis.cause, Cause::silent_upstream);
+    silent.evidence.ended = true;
+    silent.evidence.ended_by.operation = sniff::Operation::policy;
+    silent.evidence.ended_by.kind = sniff::EndKind::aborted;
+    push(silent);
+    answer_name(0, {{"nine.example"}});
+    ASSERT_EQ(kept_.records.size(), 1U);
+    EXPECT_EQ(record(0).diagnosis.cause, Cause::silent_upstream);
+    EXPECT_EQ(record(0).diagnosis.hop.name, "nine.example");
+    EXPECT_EQ(record(0).evidence.ended_by.operation, sniff::Operation::policy);
+}
+
 TEST_F(Inquiries, compare_a_service_of_dns_with_the_one_that_was_asked_for) {
     push(incident("a"));
     answer_name(0, {{"10-244-2-9.friend-rpc-service.openim.svc.cluster.local"}});

@@ -159,7 +159,8 @@ class SilentNameServer:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((dns.SERVER, 53))
         self.questions = 0
-        threading.Thread(target=self._take, daemon=True).start()
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
 
     def _take(self):
         while self.sock.recv(4096):
@@ -169,6 +170,8 @@ class SilentNameServer:
         # A datagram without content ends the thread.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", (dns.SERVER, 53))
+        self._thread.join()  # its recv() would keep the port
+        self.sock.close()
 
 
 @pytest.fixture
@@ -176,7 +179,6 @@ def silence(resolving):
     server = resolving.call(SilentNameServer)
     yield server
     resolving.call(server.close)
-    server.sock.close()
 
 
 def test_a_record_comes_without_a_name_where_the_name_server_is_silent(resolving, silence):

@@ -77,7 +77,8 @@ void PortProbe::ask_grpc(const Endpoint& endpoint, Heard heard) {
 }
 
 void PortProbe::ask_tls(const Endpoint& endpoint, bool always_http2, Heard heard) {
-    const std::string name = options_.server_name.empty() ? target_.host : options_.server_name;
+    std::string name = options_.server_name.empty() ? target_.host : options_.server_name;
+    if (name.ends_with('.')) name.pop_back();  // RFC 6066 §3: names have no final dot in TLS
     const std::string sni = config::canonical_ip(name) ? std::string() : name;
     std::string error;
     auto client = TlsClient::make({.server_name = sni,

@@ -433,7 +433,7 @@ std::optional<Verdict> other(const Seen& seen, const sniff::Fingerprint& by) {
 }
 
 // Connected, and nothing was said that tells anything.
-Verdict wordless(const Seen& seen) {
+Verdict wordless_verdict(const Seen& seen) {
     const auto& h2c = seen.all.h2c;
     const auto& tls = seen.all.tls;
     const bool in_time = h2c.end == End::timeout || tls.end == End::timeout;
@@ -455,6 +455,15 @@ Verdict wordless(const Seen& seen) {
                      ".",
                  {"see whether the server hangs (its threads, its accept queue), or another "
                   "protocol is spoken here whose client speaks first"});
+}
+
+Verdict wordless(const Seen& seen) {
+    Verdict verdict = wordless_verdict(seen);
+    if (!seen.all.tls.asked() && seen.all.h2c.asked()) {
+        verdict.next.insert(verdict.next.begin(),
+                            "try TLS as well: ports of TLS answer so to plaintext");
+    }
+    return verdict;
 }
 
 Verdict reached(const Seen& seen, const sniff::Fingerprint& by) {

@@ -26,7 +26,7 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 
 constexpr milliseconds patience{20'000};
-constexpr milliseconds soon{300};
+constexpr milliseconds soon{1000};
 constexpr int often_ms = 10;
 
 // Gives each connection to a script of its own thread, and keeps how each of them began.

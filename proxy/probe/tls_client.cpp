@@ -86,6 +86,7 @@ struct Library {
     Library() {
         void* const handle = ::dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
         if (handle == nullptr) {
+            // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps one per thread
             const char* const reason = ::dlerror();
             problem = reason == nullptr ? "it can't be loaded" : reason;
             return;
@@ -212,7 +213,7 @@ struct TlsClient::Impl {
     explicit Impl(Settings given) : settings(std::move(given)) {}
 
     [[nodiscard]] bool open(std::string& error);
-    [[nodiscard]] bool trust(std::string& error);
+    [[nodiscard]] bool trust(std::string& error) const;
     void advance();
     void fail();
     void note_certificate();
@@ -230,7 +231,7 @@ struct TlsClient::Impl {
     TlsAnswer seen;
 };
 
-bool TlsClient::Impl::trust(std::string& error) {
+bool TlsClient::Impl::trust(std::string& error) const {
     library().ERR_clear_error_();
     if (settings.ca_file.empty()) {
         library().SSL_CTX_set_default_verify_paths_(context.get());
@@ -354,7 +355,7 @@ void TlsClient::feed(sniff::Bytes bytes, std::string& plain) {
     if (impl_->state == State::ended || bytes.empty()) return;
     library().BIO_write_(impl_->in, bytes.data(), static_cast<int>(bytes.size()));
     impl_->advance();
-    std::array<char, 4096> buffer;
+    std::array<char, 4096> buffer{};
     while (impl_->state == State::open) {
         library().ERR_clear_error_();
         const int size =

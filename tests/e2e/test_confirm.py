@@ -230,7 +230,7 @@ def test_only_so_many_addresses_are_asked_a_minute():
 
     with ScriptedServer(count, ("0.0.0.0", 0)) as server, \
             Telltale(Listener([f"{host}:{server.address[1]}" for host in hosts]),
-                     extra=confirming(per_minute=per_minute)) as telltale:
+                     extra="workers: 1\n" + confirming(per_minute=per_minute)) as telltale:
         begun = time.monotonic()
         for _ in hosts:
             call(telltale)

@@ -65,6 +65,21 @@ inline constexpr auto ended_unanswered = std::to_array<Likely>({
     {Cause::forward_proxy, "the client was sent through a forward proxy that hung up"},
 });
 
+// The same, of a text that clients with TLS print too.
+inline constexpr auto ended_perhaps_in_tls = std::to_array<Likely>({
+    {Cause::tls_required,
+     "most TLS servers (Go, Node, HAProxy, Apache, OpenSSL) hang up on a plaintext client without "
+     "a word"},
+    {Cause::closed_before_preface,
+     "a server that hangs up on what it does not know (Tomcat, Varnish, PHP, PostgreSQL), a proxy "
+     "without a backend, or a listener that expects the PROXY protocol"},
+    {Cause::reset_before_preface,
+     "the process behind the port was ending, or something in between refuses the connection"},
+    {Cause::alpn_without_h2,
+     "if the client speaks TLS: the server chose no h2 by ALPN and hung up on HTTP/2"},
+    {Cause::forward_proxy, "the client was sent through a forward proxy that hung up"},
+});
+
 inline constexpr auto connection_reset = std::to_array<Likely>({
     {Cause::reset_before_preface,
      "a TLS server (stunnel, Python), a listener that expects the PROXY protocol, or a firewall "
@@ -77,6 +92,17 @@ inline constexpr auto connection_reset = std::to_array<Likely>({
 inline constexpr auto no_tls_there = std::to_array<Likely>({
     {Cause::plaintext_upstream,
      "the port speaks plaintext: use insecure credentials or http://, or dial the TLS port"},
+    {Cause::tls_client,
+     "the plaintext port is the right gRPC one, and a sidecar beside the server says so of the "
+     "client: leave TLS out, or give the server a certificate"},
+    {Cause::metrics_port, "the port is an HTTP/1 one, such as the service's metrics port"},
+    {Cause::forward_proxy, "a forward proxy is dialled with https:// that speaks http://"},
+});
+
+// A TLS client read an HTTP/1 answer.
+inline constexpr auto http1_to_tls = std::to_array<Likely>({
+    {Cause::plaintext_upstream,
+     "the port speaks plaintext HTTP/1: use http://, or dial the TLS port"},
     {Cause::metrics_port, "the port is an HTTP/1 one, such as the service's metrics port"},
     {Cause::forward_proxy, "a forward proxy is dialled with https:// that speaks http://"},
 });

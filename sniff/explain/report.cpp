@@ -93,9 +93,13 @@ std::string to_text(const Finding& finding, const ReportStyle& style) {
     for (const LikelyCause& likely : finding.causes) {
         const std::string cause(sniff::name(likely.cause));
         out += "  " + paint.dim("cause:       ") + paint.red(cause) + ": " + likely.why + "\n";
-        add("             ", std::string(style.runbook_url) + "#" + cause);
     }
-    if (finding.causes.empty()) add("cause:       ", "no fault between protocols");
+    if (finding.causes.empty()) {
+        add("cause:       ", "no fault between protocols");
+    } else {
+        const std::string first(sniff::name(finding.causes.front().cause));
+        add("runbook:     ", std::string(style.runbook_url) + "#" + first);
+    }
     add("not:         ", finding.is_not);
     for (const std::string& next : finding.next) {
         out += "  " + paint.dim("next:        ") + paint.green(next) + "\n";

@@ -57,7 +57,7 @@ constexpr auto table = std::to_array<ErrorText>({
      R"(Get "http://127.0.0.1:41965/x": net/http: HTTP/1.x transport connection broken: malformed HTTP response "ERROR")"},
     {"go_malformed_status", specific, client, "malformed HTTP status code \"", "Go's net/http: Prometheus, the kubelet's probes, Traefik", "text that is no status line: HTML, SSH, Redis, MySQL", not_http1, {}, {}, probe, "measured: Go 1.26.8",
      R"(Get "http://127.0.0.1:40485/metrics": net/http: HTTP/1.x transport connection broken: malformed HTTP status code "unknown")"},
-    {"go_http_to_https_client", specific, client, "server gave HTTP response to HTTPS client", "Go's net/http", "an HTTP/1 answer where a TLS ServerHello was due", no_tls_there, "Not a certificate problem: the port speaks no TLS.", {}, probe, "measured: Go 1.26.8",
+    {"go_http_to_https_client", specific, client, "server gave HTTP response to HTTPS client", "Go's net/http", "an HTTP/1 answer where a TLS ServerHello was due", http1_to_tls, "Not a certificate problem: the port speaks no TLS.", {}, probe, "measured: Go 1.26.8",
      R"(Get "https://127.0.0.1:38999/metrics": http: server gave HTTP response to HTTPS client)"},
     {"go_h2_goaway_http11", specific, client, "received GOAWAY from server ErrCode:HTTP_1_1_REQUIRED", "Go's net/http with HTTP/2", "the other side's demand for HTTP/1.1", answer_of_a_proxy, {}, {}, probe, "measured: Go 1.26.8",
      R"(Get "http://127.0.0.1:43857/x": http2: Transport received GOAWAY from server ErrCode:HTTP_1_1_REQUIRED)"},
@@ -98,6 +98,8 @@ constexpr auto table = std::to_array<ErrorText>({
      R"(SSLError(1, '[SSL: HTTP_REQUEST] http request (_ssl.c:1006)'))"},
     {"openssl_alpn_alert", specific, client, "alert no application protocol", "OpenSSL: curl, Python, Node, C-core of Debian", "a TLS alert: the server speaks none of the protocols offered by ALPN", no_h2_in_tls, "Not a certificate problem.", {}, probe, "https://github.com/grpc/grpc/issues/18710",
      R"(Ssl handshake failed: SSL_ERROR_SSL: error:0A000460:SSL routines::tlsv1 alert no application protocol)"},
+    {"boringssl_alpn_alert", specific, client, "TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "BoringSSL: C-core, grpc-java with Netty, Envoy", "a TLS alert: the server speaks none of the protocols offered by ALPN", no_h2_in_tls, "Not a certificate problem.", {}, probe, "measured: grpcio 1.85.1, grpc-java 1.76.0 with Netty",
+     R"(failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:23023: Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:10000460:SSL routines:OPENSSL_internal:TLSV1_ALERT_NO_APPLICATION_PROTOCOL: Invalid certificate verification context: OK)"},
     {"openssl_alert_number", general, client, "SSL alert number {alert}", "OpenSSL: curl, Node, openssl s_client", "a TLS alert of the server", {}, {}, {}, probe, "measured: OpenSSL 3.0.22",
      R"(write EPROTO 802CCEE8927F0000:error:0A000438:SSL routines:ssl3_read_bytes:tlsv1 alert internal error:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:1601:SSL alert number 80)"},
     {"openssl_no_alpn", specific, client, "No ALPN negotiated", "openssl s_client -alpn h2", "a TLS server that chose no protocol by ALPN", no_h2_in_tls, {}, {}, probe, "measured: OpenSSL 3.0.22", R"(No ALPN negotiated)"},
@@ -110,6 +112,7 @@ constexpr auto table = std::to_array<ErrorText>({
     {"node_h2_error", general, client, "ERR_HTTP2_ERROR", "Node's http2", "no HTTP/2 where the server's SETTINGS were due, or a breach of HTTP/2", not_http2, {}, {}, probe, "measured: Node 20.20.2", R"(Error [ERR_HTTP2_ERROR]: Protocol error)"},
     {"node_hang_up", general, client, "socket hang up", "Node's http", "the end of the connection before the answer", ended_unanswered, {}, {}, probe, "measured: Node 20.20.2", R"(Error: socket hang up code: 'ECONNRESET')"},
     {"node_refused", general, client, "connect ECONNREFUSED", "Node", "nothing: the connection was refused", refused_there, {}, {}, probe, "measured: Node 20.20.2", R"(Error: connect ECONNREFUSED 127.0.0.1:52797)"},
+    {"node_unreachable", general, client, "connect EHOSTUNREACH", "Node", "nothing: there is no way to that address", no_way_there, {}, {}, probe, "measured: Node 20.20.2", R"(Error: connect EHOSTUNREACH 203.0.113.9:10260)"},
     {"node_enotfound", general, client, "getaddrinfo ENOTFOUND", "Node", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "measured: Node 20.20.2", R"(Error: getaddrinfo ENOTFOUND group-rpc-service.invalid)"},
 
     // ---- Python, Ruby
@@ -125,6 +128,7 @@ constexpr auto table = std::to_array<ErrorText>({
     // ---- OkHttp and other HTTP clients of Java
     {"java_net_reset", general, client, "java.net.SocketException: Connection reset", "Java", "a reset", connection_reset, {}, {}, probe, "measured: grpc-java 1.75.0", R"(Caused by: java.net.SocketException: Connection reset)"},
     {"java_net_refused", general, client, "java.net.ConnectException: Connection refused", "Java", "nothing: the connection was refused", refused_there, {}, {}, probe, "measured: grpc-java 1.75.0", R"(Caused by: java.net.ConnectException: Connection refused)"},
+    {"java_no_route", specific, client, "NoRouteToHostException", "Java", "nothing: there is no way to that address", no_way_there, {}, {}, probe, "measured: grpc-java 1.76.0 with OkHttp and with Netty, Java 17", R"(Caused by: java.net.NoRouteToHostException: No route to host)"},
     {"java_unknown_host", general, client, "java.net.UnknownHostException: {name}", "Java", "no address for the name", no_name, {}, {}, "getent ahosts NAME", "measured: grpc-java 1.75.0, Java 17", R"(Caused by: java.net.UnknownHostException: group-rpc-service.invalid: Name or service not known)"},
 });
 // clang-format on

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "sniff/explain/line_reader.h"
@@ -28,6 +29,14 @@ std::string told(std::string_view text) {
 std::vector<std::string> ids(std::string_view text) {
     std::vector<std::string> out;
     for (const Finding& finding : explain(text)) out.push_back(finding.id);
+    return out;
+}
+
+std::vector<Cause> causes(std::string_view text) {
+    std::vector<Cause> out;
+    const auto findings = explain(text);
+    if (findings.empty()) return out;
+    for (const LikelyCause& likely : findings[0].causes) out.push_back(likely.cause);
     return out;
 }
 
@@ -58,6 +67,64 @@ TEST(Explain, tells_the_guides_incident_as_one_finding_with_its_version) {
     EXPECT_THAT(told(guide), HasSubstr("do not raise MaxRecvMsgSize"));
     EXPECT_THAT(told(guide), HasSubstr("runbook.md#metrics_port"));
     EXPECT_THAT(told(guide), HasSubstr("telltale probe HOST:PORT"));
+}
+
+TEST(Explain, gives_each_cause_one_line_and_the_runbook_once) {
+    const std::string shown = told("Trying to connect an http1.x server");
+    EXPECT_THAT(shown, HasSubstr("\n  cause:       metrics_port: "));
+    EXPECT_THAT(shown, HasSubstr("\n  cause:       http1_proxy: "));
+    EXPECT_THAT(shown, HasSubstr("\n  runbook:     runbook.md#metrics_port\n"));
+    EXPECT_EQ(shown.find("runbook.md#"), shown.rfind("runbook.md#"));
+    const std::string no_fault = told("gRPC message exceeds maximum size 4194304: 5242880");
+    EXPECT_THAT(no_fault, HasSubstr("no fault between protocols"));
+    EXPECT_THAT(no_fault, Not(HasSubstr("runbook.md#")));
+}
+
+// Texts as clients printed them beside a peer whose fault was known.
+TEST(Explain, lists_the_cause_that_was_behind_a_measured_text) {
+    struct Measured {
+        std::string_view text;
+        Cause cause;
+    };
+    for (const Measured& row : std::to_array<Measured>({
+             {"UNAVAILABLE: HTTP status code 502\\ninvalid content-type: text/html\\nheaders: "
+              "Metadata(:status=502,server=nginx/1.22.1)",
+              Cause::http2_not_grpc},
+             {"UNAVAILABLE: HTTP status code 503\ninvalid content-type: text/html\nheaders: "
+              "Metadata(:status=503)\nDATA-----------------------------\n<html><body><h1>503 "
+              "Service Unavailable</h1>\nNo server is available to handle this request.\n",
+              Cause::http2_not_grpc},
+             {"h2 protocol error: http2 error, source: tonic::transport::Error(Transport, "
+              "hyper::Error(Http2, Error { kind: GoAway(b\"\", HTTP_1_1_REQUIRED, Remote) }))",
+              Cause::http2_not_grpc},
+             {"Too many transparent retries. Might be a bug in gRPC | cause: Abrupt GOAWAY closed "
+              "unsent stream. HTTP/2 error code: ENHANCE_YOUR_CALM (Bandwidth exhausted), debug "
+              "data: too_many_pings",
+              Cause::unexplained},
+             {"last error: UNKNOWN: ipv4:203.0.113.9:10260: No route to host", Cause::unreachable},
+             {"AbstractChannel$AnnotatedNoRouteToHostException: null: /203.0.113.9:10260 | cause: "
+              "java.net.NoRouteToHostException",
+              Cause::unreachable},
+             {"last error: UNAVAILABLE: ipv4:127.0.0.1:33971: Connection reset by peer",
+              Cause::reset_before_preface},
+             {"AnnotatedConnectException: finishConnect(..) failed: Connection reset by peer: "
+              "/127.0.0.1:33971",
+              Cause::reset_before_preface},
+             {"name resolver error: produced zero addresses", Cause::dns_failure},
+             {"error reading server preface: EOF", Cause::alpn_without_h2},
+             {"tls: first record does not look like a TLS handshake", Cause::tls_client},
+             {"tls: first record does not look like a TLS handshake", Cause::plaintext_upstream},
+             {"details = \"Deadline Exceeded\"", Cause::silent_upstream},
+             {"details = \"Deadline Exceeded\"", Cause::connect_timeout},
+         })) {
+        EXPECT_THAT(causes(row.text), Contains(row.cause)) << row.text;
+    }
+}
+
+TEST(Explain, adds_no_cause_that_a_text_rules_out) {
+    EXPECT_THAT(causes("http: server gave HTTP response to HTTPS client"),
+                Not(Contains(Cause::tls_client)));
+    EXPECT_THAT(causes("too_many_pings"), ElementsAre(Cause::unexplained));
 }
 
 TEST(Explain, reads_the_less_than_sign_that_go_writes_into_json) {

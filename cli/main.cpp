@@ -20,6 +20,8 @@ constexpr const char* footer =
     "  telltale check -c telltale.yaml\n"
     "  telltale demo --once\n"
     "  telltale probe group-rpc-service:12260\n"
+    "  telltale explain -f app.log\n"
+    "  telltale hops http://10.244.1.5:15970 http://10.244.2.9:15970\n"
     "\n"
     "Exit codes: 0 done; 1 failed at run time (a port in use); 64 wrong usage; 65 the "
     "configuration has errors;\n"

@@ -464,9 +464,11 @@ TEST(Diagnosis, names_the_sibling_port_that_speaks_grpc) {
                 Contains("asked after the incident: 12260 speaks HTTP/1, 10260 speaks gRPC"));
 }
 
-TEST(Diagnosis, is_certain_of_a_metrics_port_that_served_its_metrics) {
+TEST(Diagnosis, is_certain_of_a_metrics_port_beside_a_grpc_port_or_by_its_exporter) {
+    EXPECT_EQ(diagnose(example("exporter_confirmed")).confidence, Confidence::certain);
+    EXPECT_EQ(diagnose(example("metrics_beside_grpc")).confidence, Confidence::certain);
     const Diagnosis d = diagnose(example("metrics_confirmed"));
-    EXPECT_EQ(d.confidence, Confidence::certain);
+    EXPECT_EQ(d.confidence, Confidence::likely) << "or a REST port that has /metrics, too";
     EXPECT_EQ(d.hop.role, Role::metrics);
     EXPECT_EQ(d.explanation,
               "10.244.2.9:12260 answered HTTP/1.1 400 to a gRPC client, and GET /metrics there "

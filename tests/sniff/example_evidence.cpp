@@ -147,6 +147,12 @@ void add_learned_rows(std::vector<Example>& all) {
     all.push_back({"tls_confirmed_silent", confirmed(silent(h2, 5000), Spoken::tls)});
     all.push_back(
         {"plaintext_confirmed", confirmed(pair(tls_client({"h2"}), closed), Spoken::grpc)});
+    all.push_back({"metrics_beside_grpc",
+                   beside_grpc(confirmed(pair(h2, http1_capture("go_servemux_400")), Spoken::http1,
+                                         /*metrics=*/true))});
+    all.push_back(
+        {"exporter_confirmed", confirmed(pair(h2, http1_capture("prometheus_cpp_http20_text_400")),
+                                         Spoken::http1, /*metrics=*/true)});
     all.push_back({"metrics_confirmed",
                    confirmed(pair(h2, http1_capture("go_servemux_400")), Spoken::http1, true)});
     all.push_back({"metrics_confirmed_hung_up",

@@ -17,10 +17,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def binary():
-    candidates = [os.environ.get("TELLTALE_BINARY"), os.path.join(ROOT, "build/release/telltale"),
-                  os.path.join(ROOT, "build/release/cli/telltale")]
+    chosen = os.environ.get("TELLTALE_BINARY")
+    candidates = [chosen] if chosen else [os.path.join(ROOT, "build/release/telltale")]
     for candidate in candidates:
-        if candidate and os.access(candidate, os.X_OK):
+        if os.access(candidate, os.X_OK):
             return os.path.abspath(candidate)
     text = "the telltale binary is not built (set TELLTALE_BINARY)"
     if process.required():

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proxy/ending_code.h"
+#include "sniff/paint.h"
 #include "sniff/tls.h"
 #include "sniff/words.h"
 
@@ -19,6 +20,7 @@ namespace telltale::proxy {
 
 namespace json = boost::json;
 using sniff::Evidence;
+using sniff::Paint;
 
 namespace {
 
@@ -494,21 +496,6 @@ std::string within_limit(const Incident& incident, const Repeated&... repeats) {
 
 constexpr size_t terminal_text_max = 1024;
 
-class Paint final {
-   public:
-    explicit Paint(Colour colour) : on_(colour == Colour::on) {}
-    [[nodiscard]] std::string bold_red(const std::string& text) const { return wrap("1;31", text); }
-    [[nodiscard]] std::string green(const std::string& text) const { return wrap("32", text); }
-    [[nodiscard]] std::string dim(const std::string& text) const { return wrap("2", text); }
-
-   private:
-    [[nodiscard]] std::string wrap(std::string_view code, const std::string& text) const {
-        if (!on_) return text;
-        return "\x1b[" + std::string(code) + "m" + text + "\x1b[0m";
-    }
-    bool on_;
-};
-
 std::string ours(std::string_view text) {
     return clean_text(text, terminal_text_max);
 }
@@ -548,7 +535,7 @@ std::string to_json(const Incident& incident, const Repeats& repeats) {
 }
 
 std::string to_text(const Incident& incident, Colour colour) {
-    const Paint paint(colour);
+    const Paint paint(colour == Colour::on);
     const auto& evidence = incident.evidence;
     std::string out = first_line(incident, incident.at, paint, "");
     const auto add = [&out](const std::string& label, const std::string& value) {
@@ -565,7 +552,7 @@ std::string to_text(const Incident& incident, Colour colour) {
 std::string to_text(const Incident& incident, const Repeats& repeats, Colour colour) {
     const std::string count =
         " " + std::to_string(repeats.count) + " more since " + utc_text(repeats.first);
-    return first_line(incident, repeats.last, Paint(colour), count);
+    return first_line(incident, repeats.last, Paint(colour == Colour::on), count);
 }
 
 namespace {

@@ -3,28 +3,15 @@
 
 #include "proxy/hops/render.h"
 #include "proxy/hops/story.h"
+#include "sniff/paint.h"
 
 namespace telltale::proxy::hops {
 
 namespace {
 
+using sniff::Paint;
+
 constexpr size_t kind_width = 10;
-
-class Paint final {
-   public:
-    explicit Paint(Colour colour) : on_(colour == Colour::on) {}
-    [[nodiscard]] std::string bold(const std::string& text) const { return wrap("1", text); }
-    [[nodiscard]] std::string bold_red(const std::string& text) const { return wrap("1;31", text); }
-    [[nodiscard]] std::string green(const std::string& text) const { return wrap("32", text); }
-    [[nodiscard]] std::string dim(const std::string& text) const { return wrap("2", text); }
-
-   private:
-    [[nodiscard]] std::string wrap(std::string_view code, const std::string& text) const {
-        if (!on_ || text.empty()) return text;
-        return "\x1b[" + std::string(code) + "m" + text + "\x1b[0m";
-    }
-    bool on_;
-};
 
 std::string padded(std::string_view word) {
     return std::string(word) + std::string(kind_width - std::min(word.size(), kind_width), ' ');
@@ -177,7 +164,7 @@ std::string problems_text(const std::vector<SourceReport>& sources) {
 
 std::string paths_text(const Joined& joined, const std::vector<SourceReport>& sources,
                        Colour colour) {
-    const Paint paint(colour);
+    const Paint paint(colour == Colour::on);
     const auto read = static_cast<size_t>(
         std::count_if(sources.begin(), sources.end(),
                       [](const SourceReport& source) { return source.was_read; }));

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "sniff/escape.h"
+#include "sniff/paint.h"
 #include "sniff/words.h"
 
 namespace telltale::proxy::probe {
@@ -45,23 +46,18 @@ std::string enumeration(const std::vector<std::string>& parts) {
 
 class Lines final {
    public:
-    explicit Lines(Colour colour) : colour_(colour) {}
+    explicit Lines(const sniff::Paint& paint) : paint_(paint) {}
 
     void add(std::string_view label, const std::string& text) {
         if (text.empty()) return;
         std::string padded(label);
         padded.resize(std::max(label_width, padded.size() + 1), ' ');
-        out += "  " + painted("2", padded) + " " + text + "\n";
+        out += "  " + paint_.dim(padded) + " " + text + "\n";
     }
-    [[nodiscard]] std::string painted(std::string_view code, const std::string& text) const {
-        if (colour_ == Colour::off) return text;
-        return "\x1b[" + std::string(code) + "m" + text + "\x1b[0m";
-    }
-
     std::string out;
 
    private:
-    Colour colour_;
+    const sniff::Paint& paint_;
 };
 
 std::string reach_words(const Attempt& attempt) {
@@ -218,16 +214,16 @@ bool works(const Verdict& verdict) {
     return verdict.outlook == Outlook::works;
 }
 
-std::string_view colour_code(const Report& report) {
+std::string painted_headline(const Report& report, const sniff::Paint& paint) {
     switch (report.verdict.outlook) {
         case Outlook::works:
-            return "1;32";
+            return paint.bold_green(headline(report));
         case Outlook::does_not:
-            return "1;31";
+            return paint.bold_red(headline(report));
         case Outlook::unreachable:
-            return "1;33";
+            return paint.bold_yellow(headline(report));
     }
-    return "1";
+    return headline(report);
 }
 
 void add_tls(Lines& lines, const TlsAnswer& tls) {
@@ -286,8 +282,9 @@ std::vector<std::string> next_steps(const Report& report) {
 }
 
 std::string to_text(const Report& report, Colour colour) {
-    Lines lines(colour);
-    lines.out = lines.painted(colour_code(report), headline(report)) + "\n";
+    const sniff::Paint paint(colour == Colour::on);
+    Lines lines(paint);
+    lines.out = painted_headline(report, paint) + "\n";
     const Observations& seen = report.seen;
     for (const Attempt& attempt : seen.attempts) {
         lines.add("tcp", attempt.address + " " + reach_words(attempt));

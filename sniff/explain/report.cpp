@@ -1,5 +1,7 @@
 #include "sniff/explain/report.h"
 
+#include "sniff/paint.h"
+
 #include <array>
 
 namespace telltale::sniff::explain {
@@ -10,22 +12,6 @@ constexpr std::array<std::string_view, 3> reader_words = {
     "the program that dialled, about what it dialled", "a proxy, about its upstream",
     "a server, about its client"};
 constexpr size_t addresses_shown = 4;
-
-class Paint final {
-   public:
-    explicit Paint(bool on) : on_(on) {}
-    [[nodiscard]] std::string bold(const std::string& text) const { return wrap("1", text); }
-    [[nodiscard]] std::string red(const std::string& text) const { return wrap("1;31", text); }
-    [[nodiscard]] std::string green(const std::string& text) const { return wrap("32", text); }
-    [[nodiscard]] std::string dim(const std::string& text) const { return wrap("2", text); }
-
-   private:
-    [[nodiscard]] std::string wrap(std::string_view code, const std::string& text) const {
-        if (!on_) return text;
-        return "\x1b[" + std::string(code) + "m" + text + "\x1b[0m";
-    }
-    bool on_;
-};
 
 std::string capitalised(std::string text) {
     if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') {
@@ -92,7 +78,7 @@ std::string to_text(const Finding& finding, const ReportStyle& style) {
     for (const std::string& note : finding.notes) add("note:        ", capitalised(note));
     for (const LikelyCause& likely : finding.causes) {
         const std::string cause(sniff::name(likely.cause));
-        out += "  " + paint.dim("cause:       ") + paint.red(cause) + ": " + likely.why + "\n";
+        out += "  " + paint.dim("cause:       ") + paint.bold_red(cause) + ": " + likely.why + "\n";
     }
     if (finding.causes.empty()) {
         add("cause:       ", "no fault between protocols");

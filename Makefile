@@ -1,12 +1,12 @@
 # On a fresh Debian with only git and make, `make demo` and `make test` install what is missing, build and run.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench debug lint format fuzz clean deps deps-test deps-bench deps-dev
+.PHONY: help demo build image test test-lab bench debug lint format fuzz clean deps deps-test deps-bench deps-dev
 MAKEFLAGS += --no-print-directory
 export CTEST_PARALLEL_LEVEL ?= 2
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: build ## build, then show the fault and how it is told (ARGS=--once: end by itself)
 	@echo "==> build/release/telltale demo $(ARGS)"
@@ -18,8 +18,14 @@ build: deps ## build the program: build/release/telltale
 		cmake --build --preset release --target telltale
 	@echo "    built build/release/telltale"
 
+image: ## build the container image telltale:dev (needs a running Docker engine)
+	@.ci/image telltale:dev
+
 test: deps-test ## build all, run every test, then the unit and component tests under ASan and UBSan
 	@.ci/test
+
+test-lab: deps-test ## build the image, run it and the compose lab with a real engine (starts one where none runs)
+	@.ci/test-lab $(ARGS)
 
 bench: deps-bench ## measure beside HAProxy, nginx and others, an hour (ARGS=quick: 5 minutes; ARGS=--help)
 	@.ci/step "configuring (release)" configure-release cmake --preset release
@@ -42,6 +48,7 @@ format: deps-dev ## reformat the sources
 	@git ls-files '*.h' '*.cpp' | xargs $$(command -v clang-format-14 || echo clang-format) -i
 
 clean: ## remove everything built
+	@.ci/engine stop build/lab
 	@rm -rf build
 
 deps:

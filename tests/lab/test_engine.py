@@ -1,0 +1,58 @@
+"""The engine that `make test-lab` starts where none runs: in a network namespace of this test, beside the one in use."""
+import os
+import subprocess
+
+import pytest
+
+ENGINE = os.path.join(os.path.dirname(__file__), "..", "..", ".ci", "engine")
+# An empty /run hides the usual engine's socket, and an empty namespace shows what is left behind.
+APART = ["unshare", "--net", "--mount", "bash", "-euc"]
+SEEN = "iptables-save | grep -v '^[#:*C]' || true; ip -o link | cut -d: -f2; sysctl net.ipv4.ip_forward"
+
+
+def clean():
+    return {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
+
+
+def apart(script, folder):
+    return subprocess.run([*APART, f"mount -t tmpfs tmpfs /run; ip link set lo up; trap '"$0" stop "$1"' EXIT\n{script}", ENGINE, str(folder)],
+                          env=clean(), capture_output=True, text=True, timeout=120, check=False)
+
+
+def dockerds():
+    found = subprocess.run(["pgrep", "-x", "dockerd|containerd"], capture_output=True, text=True, check=False)
+    return set(found.stdout.split())
+
+
+def test_it_starts_once_answers_and_takes_everything_back(tmp_path):
+    before = dockerds()
+    done = apart(f"""
+        before=$({SEEN})
+        export "$($0 start $1)"
+        docker version --format 'answers {{{{.Server.Os}}}}'
+        test "$before" != "$({SEEN})"
+        [ -z "$($0 start $1)" ]  # it answers: nothing to start
+        unset DOCKER_HOST
+        $0 stop $1
+        test "$before" = "$({SEEN})"
+    """, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "answers linux\n"), done.stderr
+    assert dockerds() == before
+    assert sorted(os.listdir(tmp_path)) == ["data", "dockerd.log"]
+
+
+def test_an_engine_of_a_run_that_was_killed_is_ended_by_the_next(tmp_path):
+    before = dockerds()
+    done = apart('"$0" start "$1" >/dev/null; "$0" start "$1" >/dev/null; "$0" stop "$1"', tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert dockerds() == before
+
+
+@pytest.mark.parametrize("environment, sentence", [
+    ({"DOCKER_HOST": "unix:///nowhere.sock"}, "error: no Docker engine: DOCKER_HOST=unix:///nowhere.sock does not answer"),
+    ({"PATH": "/nowhere"}, "error: no Docker engine: the command docker is not installed (Debian: docker.io)"),
+])
+def test_why_there_is_none_is_one_sentence(tmp_path, environment, sentence):
+    done = subprocess.run(["/bin/bash", ENGINE, "start", str(tmp_path)], env={**clean(), **environment},
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence + "\n")

@@ -7,6 +7,7 @@
 #include <array>
 #include <limits>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -20,7 +21,7 @@ using prometheus::MetricType;
 
 namespace {
 
-constexpr std::array<MetricInfo, 21> table = {{
+constexpr std::array<MetricInfo, 28> table = {{
     {"telltale_connections_total",
      "Connections by what client and upstream spoke, counted when the verdict is there.",
      MetricType::Counter, "listener, direction, client_protocol, upstream_protocol, verdict"},
@@ -30,6 +31,9 @@ constexpr std::array<MetricInfo, 21> table = {{
      "listener, direction, client_protocol, upstream_protocol, cause, hop_role"},
     {"telltale_incidents_total", "Connections with a cause other than fine, by the hop at fault.",
      MetricType::Counter, "listener, direction, cause, hop"},
+    {"telltale_listener_info",
+     "Always 1, for each listener of the configuration in force; the labels tell what it does.",
+     MetricType::Gauge, "listener, direction, expect, upstream"},
     {"telltale_connections_active", "Connections open now.", MetricType::Gauge, "listener"},
     {"telltale_bytes_total", "Bytes read from each side.", MetricType::Counter, "listener, side"},
     {"telltale_upstream_connect_seconds",
@@ -70,6 +74,15 @@ constexpr std::array<MetricInfo, 21> table = {{
      ""},
     {"telltale_build_info", "Always 1; the labels tell the build.", MetricType::Gauge,
      "version, commit"},
+    {"process_cpu_seconds_total", "Processor time of this process, user and system.",
+     MetricType::Counter, ""},
+    {"process_resident_memory_bytes", "Memory of this process that is in RAM.", MetricType::Gauge,
+     ""},
+    {"process_virtual_memory_bytes", "Address space of this process.", MetricType::Gauge, ""},
+    {"process_open_fds", "File descriptors that this process has open.", MetricType::Gauge, ""},
+    {"process_max_fds", "File descriptors that this process may have open.", MetricType::Gauge, ""},
+    {"process_start_time_seconds", "When this process was started, as Unix time.",
+     MetricType::Gauge, ""},
 }};
 
 // Long enough for any name and address of a configuration: two of them cut short could be one
@@ -199,6 +212,16 @@ MetricFamily incidents(const std::vector<Row>& rows) {
     return family.take();
 }
 
+MetricFamily info(const MetricsInput& input) {
+    Family family("telltale_listener_info");
+    for (const ListenerInfo& each : input.in_force) {
+        family.add(
+            {each.name, text(each.direction), text(each.expect), upstream_label(each.upstream)},
+            uint64_t{1});
+    }
+    return family.take();
+}
+
 MetricFamily active(const std::vector<Row>& rows) {
     Family family("telltale_connections_active");
     for (const Row& row : rows) family.add({row.name}, static_cast<double>(row.stats->active));
@@ -322,10 +345,30 @@ MetricFamily single(std::string_view name, const LabelValues& labels, Number val
     return family.take();
 }
 
+MetricFamily of_process(std::string_view name, const std::optional<double>& value) {
+    Family family(name);
+    if (value) family.add({}, *value);
+    return family.take();
+}
+
 }  // namespace
 
 std::span<const MetricInfo> metric_table() noexcept {
     return table;
+}
+
+std::string upstream_label(const std::vector<std::string>& addresses) {
+    constexpr size_t room_for_the_rest = 4;  // ",+63"
+    static_assert(config::upstreams_max < 100);
+    std::string label;
+    for (size_t i = 0; i < addresses.size(); ++i) {
+        const std::string part = (i == 0 ? "" : ",") + addresses[i];
+        if (i != 0 && label.size() + part.size() > label_bytes_max - room_for_the_rest) {
+            return label + ",+" + std::to_string(addresses.size() - i);
+        }
+        label += part;
+    }
+    return label;
 }
 
 MetricsCollector::MetricsCollector(MetricsInput input) : input_(std::move(input)) {}
@@ -333,10 +376,12 @@ MetricsCollector::MetricsCollector(MetricsInput input) : input_(std::move(input)
 std::vector<MetricFamily> MetricsCollector::Collect() const {
     const auto rows = rows_of(input_);
     const auto& process = input_.process;
+    const auto& usage = input_.usage;
     return {
         connections(rows),
         mismatches(rows),
         incidents(rows),
+        info(input_),
         active(rows),
         bytes(rows),
         histograms(rows, "telltale_upstream_connect_seconds", &ListenerStats::upstream_connect),
@@ -357,6 +402,12 @@ std::vector<MetricFamily> MetricsCollector::Collect() const {
         single("telltale_incident_records_dropped_total", {}, process.incident_records_dropped),
         single("telltale_accept_paused_total", {}, process.accept_paused),
         single("telltale_build_info", {input_.version, input_.commit}, 1),
+        of_process("process_cpu_seconds_total", usage.cpu_seconds),
+        of_process("process_resident_memory_bytes", usage.resident_bytes),
+        of_process("process_virtual_memory_bytes", usage.virtual_bytes),
+        of_process("process_open_fds", usage.open_fds),
+        of_process("process_max_fds", usage.max_fds),
+        of_process("process_start_time_seconds", usage.start_time_s),
     };
 }
 

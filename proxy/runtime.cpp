@@ -33,6 +33,7 @@
 #include "proxy/metrics.h"
 #include "proxy/options.h"
 #include "proxy/ports.h"
+#include "proxy/process_usage.h"
 #include "proxy/reload.h"
 #include "proxy/worker.h"
 
@@ -129,7 +130,7 @@ struct Runtime::Impl {
     void start();
     void gather(size_t connections_max_wanted,
                 std::function<void(std::vector<WorkerSnapshot>)> then);
-    [[nodiscard]] std::string metrics_text(const std::vector<WorkerSnapshot>& snapshots) const;
+    [[nodiscard]] std::string metrics_text(const std::vector<WorkerSnapshot>& snapshots);
     [[nodiscard]] NodeFacts node_facts() const;
     [[nodiscard]] std::vector<ListenerFacts> listener_facts(
         const std::vector<WorkerSnapshot>& snapshots) const;
@@ -182,6 +183,7 @@ struct Runtime::Impl {
     std::unique_ptr<HandoverServer> handover;
     std::unique_ptr<FileWatch> watch;
     Checks checks{control};
+    UsageReader usage;
     std::unique_ptr<Admin> admin;
     std::thread control_thread;
     const std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
@@ -357,7 +359,7 @@ std::vector<ListenerFacts> Runtime::Impl::listener_facts(
     return out;
 }
 
-std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snapshots) const {
+std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snapshots) {
     MetricsInput input;
     input.labels = slots;
     input.listeners.resize(slots.size());
@@ -367,7 +369,18 @@ std::string Runtime::Impl::metrics_text(const std::vector<WorkerSnapshot>& snaps
             input.listeners[slot].add(snapshot.listeners[slot]);
         }
     }
+    for (const config::Listener& listener : generation->config.listeners) {
+        ListenerInfo info{.name = listener.name,
+                          .direction = listener.direction,
+                          .expect = listener.expect,
+                          .upstream = {}};
+        for (const config::Address& address : listener.upstream.addresses) {
+            info.upstream.push_back(address.text());
+        }
+        input.in_force.push_back(std::move(info));
+    }
     input.process = process_stats();
+    input.usage = usage.read();
     input.version = options.version;
     input.commit = options.commit;
     return render_metrics(input);

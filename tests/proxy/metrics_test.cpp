@@ -25,6 +25,18 @@ MetricsInput two_listeners() {
     input.labels = {{"group-rpc", sniff::Direction::inbound},
                     {"outbound", sniff::Direction::outbound}};
     input.listeners.resize(input.labels.size());
+    for (const auto& label : input.labels) {
+        input.in_force.push_back({.name = label.name,
+                                  .direction = label.direction,
+                                  .expect = sniff::Expect::grpc,
+                                  .upstream = {"group-rpc-service:10260"}});
+    }
+    input.usage = {.cpu_seconds = 0.25,
+                   .resident_bytes = 8'630'272,
+                   .virtual_bytes = 237'764'608,
+                   .open_fds = 14,
+                   .max_fds = 1'048'576,
+                   .start_time_s = 1'795'384'897.25};
     input.version = "0.1.0";
     input.commit = "abc1234";
     return input;
@@ -203,6 +215,61 @@ TEST(Metrics, tells_when_a_configuration_was_given) {
               std::vector<std::string>{"telltale_config_last_reload_timestamp_seconds 1795384897"});
 }
 
+TEST(Metrics, tell_of_each_listener_in_force_where_it_leads) {
+    auto input = two_listeners();
+    input.in_force[1].expect = sniff::Expect::any;
+    input.in_force[1].upstream = {"10.244.2.9:10260", "[fd00::9]:10260", "unix:/run/app.sock"};
+    EXPECT_EQ(
+        samples_of(render_metrics(input), "telltale_listener_info"),
+        (std::vector<std::string>{
+            R"(telltale_listener_info{listener="group-rpc",direction="inbound",expect="grpc",upstream="group-rpc-service:10260"} 1)",
+            R"(telltale_listener_info{listener="outbound",direction="outbound",expect="any",upstream="10.244.2.9:10260,[fd00::9]:10260,unix:/run/app.sock"} 1)"}));
+}
+
+TEST(Metrics, tell_nothing_of_where_a_removed_listener_led_and_keep_its_counters) {
+    auto input = two_listeners();
+    input.in_force.erase(input.in_force.begin());
+    const auto text = render_metrics(input);
+    ASSERT_EQ(samples_of(text, "telltale_listener_info").size(), 1U);
+    EXPECT_NE(samples_of(text, "telltale_listener_info")[0].find("outbound"), std::string::npos);
+    EXPECT_EQ(samples_of(text, "telltale_connections_active").size(), 2U);
+}
+
+TEST(Metrics, an_upstream_label_has_whole_addresses_and_the_number_of_the_others) {
+    EXPECT_EQ(upstream_label({}), "");
+    EXPECT_EQ(upstream_label({"a:1", "b:2"}), "a:1,b:2");
+    const std::string longest = std::string(253, 'h') + ":10000";
+    EXPECT_EQ(upstream_label({longest, "b:2"}), longest + ",b:2");
+    std::vector<std::string> many;
+    for (size_t i = 0; i < config::upstreams_max; ++i) {
+        many.push_back("group-rpc-service-" + std::to_string(10 + i) + ":10260");
+    }
+    const std::string label = upstream_label(many);
+    EXPECT_LE(label.size(), 512U);
+    EXPECT_TRUE(label.ends_with("group-rpc-service-27:10260,+46")) << label;
+    many.assign(config::upstreams_max, longest);
+    EXPECT_EQ(upstream_label(many), longest + ",+63");
+}
+
+TEST(Metrics, have_the_conventional_ones_of_a_process) {
+    const std::string text = render_metrics(two_listeners());
+    for (const char* expected :
+         {"process_cpu_seconds_total 0.25\n", "process_resident_memory_bytes 8630272\n",
+          "process_virtual_memory_bytes 237764608\n", "process_open_fds 14\n",
+          "process_max_fds 1048576\n", "process_start_time_seconds 1795384897.25\n"}) {
+        EXPECT_NE(text.find(expected), std::string::npos) << expected;
+    }
+}
+
+TEST(Metrics, leave_out_what_is_not_known_of_the_process) {
+    auto input = two_listeners();
+    const size_t all = samples(render_metrics(input)).size();
+    input.usage = {};
+    const auto some = samples(render_metrics(input));
+    EXPECT_EQ(some.size() + 6, all);
+    for (const auto& line : some) EXPECT_TRUE(line.starts_with("telltale_")) << line;
+}
+
 TEST(Metrics, shows_only_listeners_that_have_both_a_name_and_numbers) {
     auto input = two_listeners();
     input.labels.push_back({"new", sniff::Direction::inbound});
@@ -264,11 +331,22 @@ TEST(Metrics, never_has_more_series_than_promised) {
     input.listeners[0] = full_stats();
     add_checks(input, 0, config::upstreams_max);
     const size_t full = samples(render_metrics(input)).size();
-    const size_t always = 1 + 2 + 3 * histogram_series + attempt_result_count + 1;
+    const size_t always = 1 + 2 + 3 * histogram_series + attempt_result_count + 1 + 1;
     EXPECT_EQ(full - empty + always, series_per_listener_max);
-    EXPECT_NE(file_text("docs/metrics.md").find(std::to_string(series_per_listener_max)),
-              std::string::npos)
-        << "docs/metrics.md names the bound";
+    input.listeners[1] = full_stats();
+    add_checks(input, 1, config::upstreams_max);
+    EXPECT_EQ(samples(render_metrics(input)).size(), series_max(2));
+
+    auto none = two_listeners();
+    none.labels.clear();
+    none.in_force.clear();
+    EXPECT_EQ(samples(render_metrics(none)).size(), series_max(0));
+
+    const std::string docs = file_text("docs/metrics.md");
+    for (const size_t figure : {series_per_listener_max, series_of_process, series_max(2)}) {
+        EXPECT_NE(docs.find(std::to_string(figure) + " series"), std::string::npos)
+            << "docs/metrics.md names the bound " << figure;
+    }
 }
 
 TEST(Metrics, has_no_series_twice) {
@@ -317,6 +395,7 @@ TEST(Metrics, labels_are_words_of_the_closed_lists_and_of_the_configuration) {
         {"kind", words(inquiry_kind_names)},
         {"limit", words(limit_names)},
         {"upstream", {"group-rpc-service:10260", "unix:/run/\\x0a"}},
+        {"expect", words(sniff::expect_names)},
         {"policy", {"observe", "other"}},
         {"action", {"forwarded", "other"}},
         {"result", results},
@@ -350,7 +429,7 @@ TEST(Metrics, are_all_documented_and_nothing_else_is) {
         }
     }
     std::set<std::string> documented;
-    const std::regex name("telltale_[a-z_]+");
+    const std::regex name("\\b(telltale|process)_[a-z_]+");
     for (std::sregex_iterator it(docs.begin(), docs.end(), name), end; it != end; ++it) {
         if (!derived.contains(it->str())) documented.insert(it->str());
     }

@@ -20,5 +20,6 @@ void add_demo(CLI::App& program, Action& chosen);
 void add_explain(CLI::App& program, Action& chosen);
 void add_probe(CLI::App& program, Action& chosen);
 void add_hops(CLI::App& program, Action& chosen);
+void add_health(CLI::App& program, Action& chosen);
 
 }  // namespace telltale::cli

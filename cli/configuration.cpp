@@ -1,5 +1,6 @@
 #include "cli/configuration.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -14,32 +15,6 @@ namespace {
 
 // More than any configuration is; /dev/zero given by mistake ends here.
 constexpr size_t file_bytes_max = size_t{4} << 20U;
-
-// The content, or why there is none.
-struct Content {
-    std::optional<std::string> text;
-    std::string problem;
-};
-Content read_file(const std::string& file) {
-    errno = 0;
-    std::ifstream opened;
-    if (file != "-") opened.open(file, std::ios::binary);
-    std::istream& stream = file == "-" ? std::cin : opened;
-    std::string text(file_bytes_max + 1, '\0');
-    if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<size_t>(stream.gcount()));
-    text.shrink_to_fit();  // it is kept as long as the process lives
-    // Opening a directory succeeds; it is the read that says EISDIR.
-    if (!stream.eof() && text.size() <= file_bytes_max) {
-        const int error = errno != 0 ? errno : EIO;
-        return {.text = {},
-                .problem = file + " can't be read: " + std::generic_category().message(error)};
-    }
-    if (text.size() > file_bytes_max) {
-        return {.text = {}, .problem = file + " can't be read: it is larger than 4 MiB"};
-    }
-    return {.text = std::move(text), .problem = {}};
-}
 
 std::variant<LoadedConfiguration, std::vector<std::string>> judge(const std::string& file,
                                                                   std::string text,
@@ -59,6 +34,30 @@ std::variant<LoadedConfiguration, std::vector<std::string>> judge(const std::str
 
 }  // namespace
 
+FileText read_configuration_text(const std::string& file) {
+    errno = 0;
+    std::ifstream opened;
+    if (file != "-") opened.open(file, std::ios::binary);
+    std::istream& stream = file == "-" ? std::cin : opened;
+    std::string text;
+    std::array<char, 16384> part{};
+    while (stream && text.size() <= file_bytes_max) {
+        stream.read(part.data(), part.size());
+        text.append(part.data(), static_cast<size_t>(stream.gcount()));
+    }
+    text.shrink_to_fit();  // it is kept as long as the process lives
+    // Opening a directory succeeds; it is the read that says EISDIR.
+    if (!stream.eof() && text.size() <= file_bytes_max) {
+        const int error = errno != 0 ? errno : EIO;
+        return {.text = {},
+                .problem = file + " can't be read: " + std::generic_category().message(error)};
+    }
+    if (text.size() > file_bytes_max) {
+        return {.text = {}, .problem = file + " can't be read: it is larger than 4 MiB"};
+    }
+    return {.text = std::move(text), .problem = {}};
+}
+
 config::Environment process_environment() {
     return [](const std::string& name) -> std::optional<std::string> {
         const char* value =
@@ -71,7 +70,7 @@ config::Environment process_environment() {
 std::variant<LoadedConfiguration, std::vector<std::string>> load_configuration(
     const std::string& file, const config::Overrides& flags) {
     if (file.empty()) return judge(file, {}, flags);
-    Content content = read_file(file);
+    FileText content = read_configuration_text(file);
     if (!content.text) return std::vector<std::string>{content.problem};
     return judge(file, std::move(*content.text), flags);
 }
@@ -80,7 +79,7 @@ std::variant<LoadedConfiguration, ExitCode> read_configuration(const std::string
                                                                const config::Overrides& flags) {
     std::string text;
     if (!file.empty()) {
-        Content content = read_file(file);
+        FileText content = read_configuration_text(file);
         if (!content.text) {
             std::fprintf(stderr, "error: %s\n", content.problem.c_str());
             return ExitCode::no_input;

@@ -2,6 +2,7 @@
 // by config::load.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,6 +14,13 @@ namespace telltale::cli {
 
 // The value of an environment variable, as config::load wants to ask for it.
 [[nodiscard]] config::Environment process_environment();
+
+// The text of a file, or why there is none: "FILE can't be read: …". "-" is stdin.
+struct FileText {
+    std::optional<std::string> text;
+    std::string problem;
+};
+[[nodiscard]] FileText read_configuration_text(const std::string& file);
 
 struct LoadedConfiguration {
     config::Config config;

@@ -18,6 +18,7 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "proxy/admin_client.h"
 #include "proxy/hops/paths.h"
 #include "proxy/hops/render.h"
 #include "proxy/hops/source.h"
@@ -105,7 +106,7 @@ std::vector<Text> read_all(const std::vector<std::string>& sources, double timeo
     std::vector<config::Address> addresses;
     std::vector<size_t> asked;
     for (size_t i = 0; i < sources.size(); ++i) {
-        const auto address = is_file(sources[i]) ? std::nullopt : hops::admin_address(sources[i]);
+        const auto address = is_file(sources[i]) ? std::nullopt : proxy::admin_address(sources[i]);
         if (address) {
             addresses.push_back(*address);
             asked.push_back(i);

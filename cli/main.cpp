@@ -22,6 +22,7 @@ constexpr const char* footer =
     "  telltale probe group-rpc-service:12260\n"
     "  telltale explain -f app.log\n"
     "  telltale hops http://10.244.1.5:15970 http://10.244.2.9:15970\n"
+    "  telltale health\n"
     "\n"
     "Exit codes: 0 done; 1 failed at run time (a port in use); 64 wrong usage; 65 the "
     "configuration has errors;\n"
@@ -43,6 +44,7 @@ int run(int argc, char** argv) {
     telltale::cli::add_explain(program, chosen);
     telltale::cli::add_probe(program, chosen);
     telltale::cli::add_hops(program, chosen);
+    telltale::cli::add_health(program, chosen);
 
     try {
         program.parse(argc, argv);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +13,7 @@
 
 namespace telltale::proxy::hops {
 
-inline constexpr uint16_t admin_port = 15970;
 inline constexpr size_t source_bytes_max = 64U << 20U;
-
-// "http://10.0.0.1:15970", "10.0.0.1", "[fd00::1]:15970", "unix:/run/admin.sock"; nullopt: not an
-// address. The path of a URL does not matter: it is /incidents that is asked for.
-[[nodiscard]] std::optional<config::Address> admin_address(const std::string& text);
 
 struct Fetched {
     bool ok = false;

@@ -256,22 +256,6 @@ TEST(HopsRecord, tells_where_the_client_came_in_and_from_where_the_upstream_was_
     EXPECT_EQ(record.at("upstream").at("from"), "10.244.1.5:51234");
 }
 
-TEST(HopsSource, knows_admin_addresses) {
-    const auto text = [](const char* source) {
-        const auto address = admin_address(source);
-        return address ? address->text() : std::string();
-    };
-    EXPECT_EQ(text("http://10.0.0.1:15970"), "10.0.0.1:15970");
-    EXPECT_EQ(text("http://10.0.0.1:8080/incidents?format=text"), "10.0.0.1:8080");
-    EXPECT_EQ(text("10.0.0.1"), "10.0.0.1:15970");
-    EXPECT_EQ(text("http://group-rpc.openim.svc/"), "group-rpc.openim.svc:15970");
-    EXPECT_EQ(text("[fd00::1]"), "[fd00::1]:15970");
-    EXPECT_EQ(text("unix:/run/telltale/admin.sock"), "unix:/run/telltale/admin.sock");
-    for (const char* none : {"https://10.0.0.1", "logs/a.json", "", "http://", "10.0.0.300"}) {
-        EXPECT_EQ(text(none), "") << none;
-    }
-}
-
 TEST(HopsSource, says_what_is_wrong_with_a_text) {
     const auto problem = [](const char* text) {
         return report_on("a", read_sightings(text, 0)).problem;

@@ -158,7 +158,8 @@ def test_hostile_peers_make_up_no_series():
                 return not added
 
             until(nothing_new, lambda: f"a round without new series; there were {sizes}", patience=120)
-            print(f"{conversations} conversations; series after each round: {sizes}, at most {limit}")
+            print(f"{conversations} conversations; series after each round: {sizes}, at most {limit}; "
+                  f"{len(telltale.get('/metrics')[1])} bytes a scrape")
             incidents = [labels for name, labels in known if name == "telltale_incidents_total"]
             assert len(incidents) > 10 and telltale.metric("telltale_incidents_total") > conversations / 4
 

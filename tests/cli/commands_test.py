@@ -54,11 +54,11 @@ class Help(unittest.TestCase):
     def test_shows_an_example_of_each_command_and_the_exit_codes(self):
         done = run("--help")
         self.assertEqual(done.returncode, 0)
-        for example in ("telltale proxy --listen", "telltale check -c", "telltale demo", "Exit codes"):
+        for example in ("telltale proxy --listen", "telltale check -c", "telltale demo", "telltale health", "Exit codes"):
             self.assertIn(example, done.stdout)
 
     def test_of_every_command_has_an_example(self):
-        for command in ("proxy", "check", "demo"):
+        for command in ("proxy", "check", "demo", "health"):
             done = run(command, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertIn(f"Example:\n  telltale {command} ", done.stdout)

@@ -151,8 +151,7 @@ def test_two_at_the_same_moment(lab):
     lab.do("mend")
 
 
-@pytest.mark.parametrize("scenario", ["silent", "sidecar-down"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("scenario, number", [("silent", signal.SIGINT), ("sidecar-down", signal.SIGTERM)])
 def test_a_break_that_is_interrupted_is_mended(lab, scenario, number):
     process = lab.start("break", scenario)
     until(lambda: f"{scenario} since" in lab.do("status"), "it is broken", UP_PATIENCE)

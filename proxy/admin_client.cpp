@@ -190,6 +190,7 @@ std::vector<AdminAnswer> ask_admin(const std::vector<config::Address>& addresses
                                    std::chrono::milliseconds patience) {
     auto context = std::make_unique<asio::io_context>(1);
     std::vector<std::shared_ptr<Get>> gets;
+    gets.reserve(addresses.size());
     size_t open = addresses.size();
     for (const config::Address& address : addresses) {
         gets.push_back(std::make_shared<Get>(
@@ -201,6 +202,7 @@ std::vector<AdminAnswer> ask_admin(const std::vector<config::Address>& addresses
     for (const auto& get : gets) get->start();
     context->run();
     std::vector<AdminAnswer> out;
+    out.reserve(gets.size());
     for (const auto& get : gets) out.push_back(get->take());
     if (std::any_of(gets.begin(), gets.end(),
                     [](const auto& get) { return get->is_looking_up(); })) {

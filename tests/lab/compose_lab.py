@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -84,21 +85,21 @@ class Lab:
         return [*self.containers(), *docker("network", "ls", "-q", "--filter", label).stdout.split(),
                 *docker("volume", "ls", "-q", "--filter", label).stdout.split()]
 
-    def collect(self):
+    def collect(self, name):
         """Everything that tells what happened, into a folder, which is the answer."""
-        folder = LOGS / self.project.replace("telltale-", "")
+        folder = LOGS / self.project.replace("telltale-", "") / re.sub(r"[^\w-]+", "-", name).strip("-")
         folder.mkdir(parents=True, exist_ok=True)
         for container in self.containers():
-            name = docker("inspect", "--format", "{{.Name}}", container).stdout.strip().lstrip("/")
+            called = docker("inspect", "--format", "{{.Name}}", container).stdout.strip().lstrip("/")
             done = docker("logs", "--timestamps", container)
-            (folder / f"{name}.log").write_text(done.stdout + done.stderr)
+            (folder / f"{called}.log").write_text(done.stdout + done.stderr)
         (folder / "containers").write_text(docker("ps", "-a", "--filter", f"name={self.project}").stdout)
-        pages = [(port, "/incidents", f"incidents-{name}") for name, port in SIDECARS.items()]
+        pages = [(port, "/incidents", f"incidents-{sidecar}") for sidecar, port in SIDECARS.items()]
         pages += [("PROMETHEUS", "/api/v1/alerts", "alerts"), ("PROMETHEUS", "/api/v1/targets", "targets"),
                   ("ALERTMANAGER", "/api/v2/alerts", "alertmanager"), ("RECEIVER", "/", "received")]
-        for port, path, name in pages:
+        for port, path, page in pages:
             with contextlib.suppress(OSError):
-                (folder / f"{name}.json").write_text(self.get(port, path))
+                (folder / f"{page}.json").write_text(self.get(port, path))
         return folder
 
     def close(self):

@@ -47,4 +47,4 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     made = item.funcargs.get("lab") if hasattr(item, "funcargs") else None
     if report.failed and made is not None:
-        report.sections.append(("the lab", f"logs, incidents and alerts are in {made.collect()}"))
+        report.sections.append(("the lab", f"logs, incidents and alerts are in {made.collect(item.name)}"))

@@ -148,12 +148,12 @@ def test_the_usual_address_is_asked_where_nothing_says_another(tmp_path, namespa
         assert line == "not reached: 127.0.0.1:15970 (the default): can't be reached: Connection refused"
 
 
-def test_the_file_may_say_it_with_a_variable(tmp_path):
+def test_the_file_may_say_it_with_a_variable(tmp_path, namespace):
     with Telltale(Listener(NOBODY)) as telltale:
         file = tmp_path / "telltale.yaml"
         file.write_text('admin: {listen: "127.0.0.1:${ADMIN_PORT}"}\n', encoding="utf-8")
         assert_ready(health("-c", file, ADMIN_PORT=str(telltale.admin_address[1])))
-        assert "ADMIN_PORT" in assert_not(health("-c", file))
+    assert "ADMIN_PORT" in assert_not(health("-c", file, prefix=namespace.prefix))
 
 
 def test_an_error_elsewhere_in_the_file_makes_nobody_ill():

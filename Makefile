@@ -1,6 +1,6 @@
 # On a fresh Debian with only git and make, `make demo` and `make test` install what is missing, build and run.
 .DEFAULT_GOAL := help
-.PHONY: help demo build image test test-lab bench debug lint format fuzz clean deps deps-test deps-bench deps-dev
+.PHONY: help demo build image lab test test-lab bench debug lint format fuzz clean deps deps-test deps-bench deps-dev
 MAKEFLAGS += --no-print-directory
 export CTEST_PARALLEL_LEVEL ?= 2
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
@@ -20,6 +20,10 @@ build: deps ## build the program: build/release/telltale
 
 image: ## build the container image telltale:dev (needs a running Docker engine)
 	@.ci/image telltale:dev
+
+lab: image ## build the images and start the compose lab: deploy/compose/README.md
+	@.ci/lab-image telltale-lab:dev
+	@deploy/compose/lab up
 
 test: deps-test ## build all, run every test, then the unit and component tests under ASan and UBSan
 	@.ci/test

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from support.ports import free_port
+from support.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "deploy/compose/lab"
@@ -30,13 +31,29 @@ class Lab:
     def __init__(self, **environment):
         self.project = f"telltale-lab-{secrets.token_hex(4)}"
         self.ports = {name: free_port() for name in PORTS}
+        self.started = []
         self.environment = {**os.environ, "COMPOSE_PROJECT_NAME": self.project, "LC_ALL": "C.UTF-8",
                             **{f"LAB_{name}_PORT": str(port) for name, port in self.ports.items()}, **environment}
 
     def start(self, *arguments, **environment):
-        return subprocess.Popen([COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, env={**self.environment, **environment},
-                                start_new_session=True)
+        process = subprocess.Popen([COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env={**self.environment, **environment},
+                                   start_new_session=True)
+        self.started.append(process)
+        return process
+
+    def breaking(self, scenario, patience=120):
+        """`lab break`, at work: the world is broken, and it waits."""
+        process = self.start("break", scenario)
+
+        def at_work():
+            if process.poll() is not None:
+                out, err = process.communicate()
+                raise AssertionError(f"lab break {scenario} ended with {process.returncode}\n{out}{err}")
+            return f"{scenario} since" in self.do("status")
+
+        until(at_work, f"{scenario} is broken", patience)
+        return process
 
     def run(self, *arguments, **environment):
         process = self.start(*arguments, **environment)
@@ -103,6 +120,10 @@ class Lab:
         return folder
 
     def close(self):
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         label = f"label=com.docker.compose.project={self.project}"
         for kind, every, remove in (("container", ("ps", "-aq"), ("rm", "-f", "-v")),
                                     ("network", ("network", "ls", "-q"), ("network", "rm")),

@@ -143,8 +143,7 @@ def test_one_thing_at_a_time_and_each_once(lab):
 
 
 def test_two_at_the_same_moment(lab):
-    first = lab.start("break", "sidecar-down")
-    until(lambda: "sidecar-down since" in lab.do("status"), "the first is at work", UP_PATIENCE)
+    first = lab.breaking("sidecar-down")
     one_sentence(lab.run("mend"), 3, "at work")
     interrupt(first)
     finish(first)
@@ -153,8 +152,7 @@ def test_two_at_the_same_moment(lab):
 
 @pytest.mark.parametrize("scenario, number", [("silent", signal.SIGINT), ("sidecar-down", signal.SIGTERM)])
 def test_a_break_that_is_interrupted_is_mended(lab, scenario, number):
-    process = lab.start("break", scenario)
-    until(lambda: f"{scenario} since" in lab.do("status"), "it is broken", UP_PATIENCE)
+    process = lab.breaking(scenario)
     interrupt(process, number)
     done = finish(process)
     assert done.returncode == 130, done.stdout_text + done.stderr_text

@@ -23,6 +23,7 @@ from world import Trouble
 
 STATE = "/var/lib/lab/broken.json"
 BUSY = "/var/lib/lab/busy"
+UNSEEN = 6  # seconds in which an incident may not yet be scraped, or no rule evaluated since
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "90"))  # seconds
 FAILED, USAGE, NOT_NOW, INTERRUPTED = 1, 2, 3, 130
 
@@ -101,7 +102,10 @@ def calls_work(since=0.0):
 
 
 def all_quiet():
-    """No alert at Prometheus, at Alertmanager or, as far as it was told, at the receiver."""
+    """No alert at Prometheus, at Alertmanager or, as far as it was told, at the receiver; and none that is to come."""
+    newest = watch.newest_incident()
+    if newest is not None and time.time() - watch.seconds(newest["last"]) < UNSEEN:
+        return False
     return watch.alerts() == [] and watch.handed_on() == [] and not watch.unresolved()
 
 

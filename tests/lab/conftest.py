@@ -32,7 +32,7 @@ def engine():
 @pytest.fixture(scope="module")
 def lab(engine):
     """A lab that is up and healthy, one for all tests of a module; removed also when they are interrupted."""
-    usual = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: pytest tears down
     with Lab() as made:
         done = made.run("up")
         if done.returncode != 0:

@@ -79,6 +79,11 @@ class Alertmanager(peers.Peer):
         self.command(f"--config.file={path}", f"--storage.path={self.path('data')}", f"--web.listen-address={self.target}",
                      "--cluster.listen-address=")
 
+    def tell(self, *alerts):
+        request = urllib.request.Request(f"http://{self.target}/api/v2/alerts", json.dumps([{"labels": labels} for labels in alerts]).encode(),
+                                         {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=15).close()
+
     def inhibited(self):
         return {alert["labels"]["alertname"] for alert in ask(self.target, "/api/v2/alerts") if alert["status"]["inhibitedBy"]}
 
@@ -223,3 +228,36 @@ def test_a_bad_reload_fires_until_it_is_mended_and_a_sidecar_that_ends_is_down()
         telltale.wait_until_ready()
         prometheus.wait_until_quiet(alertname="TelltaleDown")
         assert prometheus.rules_in_trouble() == []
+
+
+def test_what_explains_another_alert_inhibits_it_and_nothing_else():
+    here = {"job": "a", "namespace": "n", "instance": "i"}
+    fault = {**here, "listener": "l", "cause": "metrics_port"}
+    page, ticket = {"severity": "page"}, {"severity": "ticket"}
+    cases = [
+        ({"alertname": "TelltaleUpstreamOnlyMismatches", **page, **fault}, {"alertname": "TelltaleProtocolMismatch", **ticket, **fault}, True),
+        ({"alertname": "TelltaleUpstreamOnlyMismatches", **page, **fault},
+         {"alertname": "TelltaleUpstreamUnreachable", **ticket, **fault, "cause": "refused"}, False),
+        ({"alertname": "TelltaleProtocolMismatchSustained", **page, **fault},
+         {"alertname": "TelltaleProtocolMismatch", **ticket, **fault, "instance": "j"}, False),
+        ({"alertname": "TelltaleProtocolMismatchSustained", **page, **fault},
+         {"alertname": "TelltaleMismatchShare", **ticket, **here, "listener": "l"}, True),
+        ({"alertname": "TelltaleProtocolMismatchSustained", **page, **fault},
+         {"alertname": "TelltaleMismatchShare", **ticket, **here, "listener": "other"}, False),
+        ({"alertname": "TelltaleDown", **ticket, **here}, {"alertname": "TelltaleSilentUpstream", **ticket, **fault}, True),
+        ({"alertname": "TelltaleDown", **ticket, **here}, {"alertname": "TelltaleSilentUpstream", **ticket, **fault, "instance": "j"}, False),
+        ({"alertname": "TelltaleMostDown", **page, "job": "a", "namespace": "n"}, {"alertname": "TelltaleDown", **ticket, **here}, True),
+        ({"alertname": "TelltaleMostDown", **page, "job": "a", "namespace": "m"}, {"alertname": "TelltaleDown", **ticket, **here}, False),
+        ({"alertname": "NodeDown", **page, **fault}, {"alertname": "TelltaleProtocolMismatch", **ticket, **fault}, False),
+        ({"alertname": "TelltaleDown", **ticket, **here}, {"alertname": "ServiceSlow", **ticket, **here}, False),
+    ]
+    expected = {str(number) for number, (_, _, inhibits) in enumerate(cases) if inhibits}
+    with Webhook() as webhook, Alertmanager(webhook) as alertmanager:
+        for number, (source, target, _) in enumerate(cases):
+            apart = {"job": f"case {number}"}
+            alertmanager.tell({**source, **apart}, {**target, **apart, "case": str(number)})
+
+        def inhibited():
+            return {alert["labels"].get("case") for alert in ask(alertmanager.target, "/api/v2/alerts") if alert["status"]["inhibitedBy"]}
+
+        until(lambda: inhibited() == expected, lambda: f"cases {expected} to be inhibited; there are {inhibited()}")

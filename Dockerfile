@@ -48,11 +48,11 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/us
 ENTRYPOINT ["/usr/bin/telltale"]
 CMD ["proxy"]
 
-# Unit, property and component tests, and those of the tree: all that needs no other program.
-FROM build AS test
+# Unit, property and component tests, and those of the tree: all that needs no other program, with assertions on.
+FROM packages AS test
 COPY . .
-RUN cmake --preset release -DTELLTALE_TESTS=ON -DTELLTALE_E2E=OFF \
-    && cmake --build --preset release -j "${JOBS:-$(nproc)}" \
-    && ctest --preset release
+ARG JOBS=
+ENV CCACHE_DISABLE=1
+RUN cmake --preset debug && cmake --build --preset debug -j "${JOBS:-$(nproc)}" && ctest --preset debug
 
 FROM telltale

@@ -32,6 +32,7 @@ class Lab:
         self.project = f"telltale-lab-{secrets.token_hex(4)}"
         self.ports = {name: free_port() for name in PORTS}
         self.started = []
+        self.welcome = ""  # what `lab up` printed
         self.environment = {**os.environ, "COMPOSE_PROJECT_NAME": self.project, "LC_ALL": "C.UTF-8",
                             **{f"LAB_{name}_PORT": str(port) for name, port in self.ports.items()}, **environment}
 

@@ -37,6 +37,7 @@ def lab(engine):
         done = made.run("up")
         if done.returncode != 0:
             pytest.fail(f"lab up: {done.returncode}\n{done.stdout_text}{done.stderr_text}")
+        made.welcome = done.stdout_text
         yield made
     signal.signal(signal.SIGTERM, usual)
 

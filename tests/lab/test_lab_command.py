@@ -1,9 +1,11 @@
 """deploy/compose/lab: wrong use, a machine that lacks something, and interruptions end in one sentence and leave nothing."""
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -120,6 +122,14 @@ def test_a_port_that_is_bound_and_answers_nobody(unused):
 
 
 # ---- a lab that is up
+
+def test_the_addresses_that_up_names_answer(lab):
+    named = re.findall(r"http://127\.0\.0\.1:\S+", lab.welcome)
+    assert len(named) == 3, lab.welcome
+    for url in named:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+
 
 def test_up_twice(lab):
     one_sentence(lab.run("up"), 3, "up already")

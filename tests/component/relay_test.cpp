@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "proxy/endpoint.h"
+#include "tests/support/ipv6.h"
 #include "tests/support/sidecar.h"
 #include "tests/support/sockets.h"
 
@@ -170,6 +171,7 @@ TEST(Relay, a_transfer_without_end_lets_other_connections_pass) {
 }
 
 TEST(Relay, works_over_ipv6) {
+    if (!test::has_ipv6()) GTEST_SKIP() << test::no_ipv6;
     Server upstream(64, AF_INET6);
     auto config = config_for(upstream.address());
     config.listeners[0].listen.host = "::1";
@@ -183,6 +185,7 @@ TEST(Relay, works_over_ipv6) {
 }
 
 TEST(Relay, accepts_ipv4_and_ipv6_on_a_listener_without_host) {
+    if (!test::has_ipv6()) GTEST_SKIP() << test::no_ipv6;
     Server upstream;
     auto config = config_for(upstream.address());
     config.listeners[0].listen.host = "";

@@ -28,6 +28,7 @@
 #include "proxy/endpoint.h"
 #include "proxy/unique_fd.h"
 #include "tests/proxy/example_incident.h"
+#include "tests/support/ipv6.h"
 
 namespace telltale::proxy {
 namespace {
@@ -599,6 +600,7 @@ TEST(Admin, has_no_page_for_what_nobody_provides) {
 }
 
 TEST(Admin, lets_only_this_host_change_something) {
+    if (!test::has_ipv6()) GTEST_SKIP() << test::no_ipv6;
     // Asked at the host's own address, not at a loopback one: as a mesh's sidecar would forward.
     const Server server(address_of(""));
     const std::string port = server.address().substr(server.address().rfind(':'));
@@ -785,12 +787,14 @@ TEST(Admin, refuses_a_long_body_with_413) {
 // ---- addresses
 
 TEST(Admin, listens_on_ipv6) {
+    if (!test::has_ipv6()) GTEST_SKIP() << test::no_ipv6;
     const Server server(address_of("::1"));
     EXPECT_TRUE(server.address().starts_with("[::1]:")) << server.address();
     EXPECT_EQ(get(server, "/live").status(), 200);
 }
 
 TEST(Admin, listens_on_both_families_for_an_empty_host) {
+    if (!test::has_ipv6()) GTEST_SKIP() << test::no_ipv6;
     const Server server(address_of(""));
     const std::string port = server.address().substr(server.address().rfind(':'));
     EXPECT_EQ(ask("127.0.0.1" + port, "GET", "/live").status(), 200);

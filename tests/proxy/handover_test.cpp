@@ -27,6 +27,7 @@
 #include "proxy/handover_messages.h"
 #include "proxy/options.h"
 #include "proxy/runtime.h"
+#include "tests/support/ipv6.h"
 #include "tests/support/sockets.h"
 
 namespace telltale::proxy {
@@ -235,6 +236,7 @@ class Stranger final {
 // ---- what it is for
 
 TEST_F(HandoverTest, hands_over_listening_sockets_with_their_names) {
+    if (!test::has_ipv6()) GTEST_SKIP() << test::no_ipv6;
     Predecessor old(path);
     old.sockets.push_back(
         {"listener", "127.0.0.1:0", listening_socket({.host = "127.0.0.1", .port = 0})});

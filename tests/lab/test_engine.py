@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+IMAGE = os.environ.get("TELLTALE_IMAGE", "telltale:dev")
 ENGINE = os.path.join(os.path.dirname(__file__), "..", "..", ".ci", "engine")
 # An empty /run hides the usual engine's socket, and an empty namespace shows what is left behind.
 APART = ["unshare", "--net", "--mount", "bash", "-euc"]
@@ -14,10 +15,10 @@ def clean():
     return {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
 
 
-def apart(script, folder):
+def apart(script, folder, *arguments):
     whole = f'''mount -t tmpfs tmpfs /run; ip link set lo up; trap '"$0" stop "$1"' EXIT\n{script}'''
-    return subprocess.run([*APART, whole, ENGINE, str(folder)], env=clean(), capture_output=True, text=True, timeout=120,
-                          check=False)
+    return subprocess.run([*APART, whole, ENGINE, str(folder), *arguments], env=clean(), capture_output=True,
+                          text=True, timeout=120, check=False)
 
 
 def dockerds():
@@ -25,19 +26,29 @@ def dockerds():
     return set(found.stdout.split())
 
 
-def test_it_starts_once_answers_and_takes_everything_back(tmp_path):
+@pytest.fixture(name="saved", scope="module")
+def fixture_saved(tmp_path_factory):
+    """The image as a file: an engine just started has none."""
+    path = tmp_path_factory.mktemp("image") / "image.tar"
+    subprocess.run(["docker", "save", "-o", path, IMAGE], check=True, timeout=120)
+    return str(path)
+
+
+def test_it_starts_once_runs_a_container_and_takes_everything_back(tmp_path, saved):
     before = dockerds()
     done = apart(f"""
         before=$({SEEN})
         export "$($0 start $1)"
-        docker version --format 'answers {{{{.Server.Os}}}}'
+        docker load -qi $2 >/dev/null
+        docker run --rm --network none {IMAGE} --version | cut -d' ' -f1
         test "$before" != "$({SEEN})"
         [ -z "$($0 start $1)" ]  # it answers: nothing to start
         unset DOCKER_HOST
         $0 stop $1
         test "$before" = "$({SEEN})"
-    """, tmp_path)
-    assert (done.returncode, done.stdout) == (0, "answers linux\n"), done.stderr
+        ! grep telltale-lab /proc/self/mountinfo
+    """, tmp_path, saved)
+    assert (done.returncode, done.stdout) == (0, "telltale\n"), done.stderr
     assert dockerds() == before
     assert sorted(os.listdir(tmp_path)) == ["data", "dockerd.log"]
 

@@ -141,6 +141,7 @@ def test_an_unknown_scenario(lab):
 
 def test_mend_when_nothing_is_broken(lab):
     assert lab.do("mend").startswith("nothing is broken")
+    assert lab.do("break", "mend").startswith("nothing is broken")
 
 
 def test_one_thing_at_a_time_and_each_once(lab):

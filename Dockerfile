@@ -19,10 +19,13 @@ COPY sniff sniff
 COPY config config
 COPY proxy proxy
 COPY cli cli
-ARG COMMIT=unknown
 ARG JOBS=
 ENV CCACHE_DISABLE=1
-RUN cmake --preset release -DTELLTALE_TESTS=OFF -DTELLTALE_BENCH=OFF -DTELLTALE_COMMIT="${COMMIT}" \
+RUN cmake --preset release -DTELLTALE_TESTS=OFF -DTELLTALE_BENCH=OFF -DTELLTALE_COMMIT=unknown \
+    && cmake --build --preset release --target telltale_cli -j "${JOBS:-$(nproc)}"
+# Behind everything that does not know it: a new commit costs one file and the link.
+ARG COMMIT=unknown
+RUN cmake -DTELLTALE_COMMIT="${COMMIT}" build/release \
     && cmake --build --preset release --target telltale -j "${JOBS:-$(nproc)}"
 
 FROM build AS files

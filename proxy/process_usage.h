@@ -21,7 +21,7 @@ struct ProcStat {
 // ends.
 [[nodiscard]] std::optional<ProcStat> parse_proc_stat(std::string_view text);
 
-// The descriptors of a folder like /proc/self/fd, by reading it: half a microsecond each. For
+// The descriptors of a folder like /proc/self/fd, by reading it: about a microsecond each. For
 // kernels before 6.2, which do not tell the number. nullopt: no such folder.
 [[nodiscard]] std::optional<double> count_descriptors(const std::string& folder);
 

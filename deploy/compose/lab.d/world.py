@@ -90,7 +90,7 @@ def drop(port):
 
 
 def nobody_has():
-    """An address of this network that no container has: the last one of its last quarter."""
+    """An address of this network that no container has: the engine gives them out from the low end."""
     return ".".join(address_of("group-rpc").split(".")[:3] + ["253"])
 
 

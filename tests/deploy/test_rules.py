@@ -18,7 +18,7 @@ RULES = os.path.join(FOLDER, "telltale.rules.yml")
 UNIT_TESTS = sorted(glob.glob(os.path.join(ROOT, "tests/deploy/rules/*.yml")))
 PROJECT = "https://github.com/telltale-proxy/telltale/blob/main/"
 DURATION = r"\d+(?:ms|[smhdwy])"
-OF_THE_TARGET = {"job", "instance", "namespace", "pod"}
+OF_THE_TARGET = {"cluster", "job", "instance", "namespace", "pod"}
 
 
 def read(path):
@@ -62,6 +62,14 @@ def test_promtool_finds_no_fault_in_the_rules():
 def test_alerts_fire_when_they_should_and_only_then(path):
     done = tool("promtool", "test", "rules", path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_text_of_each_alert_is_tested_word_for_word():
+    """Of those that say the same of different faults, one is enough."""
+    tested = {each["alertname"] for test in yaml.safe_load(read("tests/deploy/rules/texts.yml"))["tests"]
+              for each in test["alert_rule_test"]}
+    texts = [alerts()[name]["annotations"] for name in tested]
+    assert {name for name, rule in alerts().items() if rule["annotations"] not in texts} == set()
 
 
 def test_the_examples_are_what_prometheus_and_alertmanager_take():

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -27,6 +28,22 @@ def docker(*arguments):
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
+def text_of(file):
+    """As far as it is written: by another process, at an offset that both share, so it is read by position."""
+    return os.pread(file.fileno(), 1 << 20, 0).decode()
+
+
+def finish(process):
+    try:
+        process.wait(PATIENCE)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        raise
+    process.stdout_text, process.stderr_text = text_of(process.out), text_of(process.err)
+    process.all_text = process.stdout_text + process.stderr_text
+    return process
+
+
 class Lab:
     def __init__(self, **environment):
         self.project = f"telltale-lab-{secrets.token_hex(4)}"
@@ -37,38 +54,33 @@ class Lab:
                             **{f"LAB_{name}_PORT": str(port) for name, port in self.ports.items()}, **environment}
 
     def start(self, *arguments, **environment):
-        process = subprocess.Popen([COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, env={**self.environment, **environment},
-                                   start_new_session=True)
+        """In a process group of its own; what it prints can be read meanwhile. SIGINT as in a terminal, also when these
+        tests run in the background, where shells ignore it and a script could not trap it."""
+        out, err = (tempfile.TemporaryFile("w+") for _ in range(2))
+        process = subprocess.Popen(["env", "--default-signal=INT", COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
+                                   env={**self.environment, **environment}, start_new_session=True)
+        process.out, process.err = out, err
         self.started.append(process)
         return process
 
     def breaking(self, scenario, patience=120):
-        """`lab break`, at work: the world is broken, and it waits."""
+        """`lab break`, at work: the world is being broken, and seconds pass until its alert is at the receiver."""
         process = self.start("break", scenario)
 
         def at_work():
-            if process.poll() is not None:
-                out, err = process.communicate()
-                raise AssertionError(f"lab break {scenario} ended with {process.returncode}\n{out}{err}")
-            return f"{scenario} since" in self.do("status")
+            assert process.poll() is None, finish(process).all_text
+            return text_of(process.out).startswith(f"{scenario}: ") or f"\n{scenario}: " in text_of(process.out)
 
         until(at_work, f"{scenario} is broken", patience)
         return process
 
     def run(self, *arguments, **environment):
-        process = self.start(*arguments, **environment)
-        try:
-            process.stdout_text, process.stderr_text = process.communicate(timeout=PATIENCE)
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            raise
-        return process
+        return finish(self.start(*arguments, **environment))
 
     def do(self, *arguments):
         """What has to work."""
         done = self.run(*arguments)
-        assert done.returncode == 0, f"lab {' '.join(arguments)}: {done.returncode}\n{done.stdout_text}{done.stderr_text}"
+        assert done.returncode == 0, f"lab {' '.join(arguments)}: {done.returncode}\n{done.all_text}"
         return done.stdout_text
 
     def get(self, port, path):
@@ -125,6 +137,8 @@ class Lab:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            process.out.close()
+            process.err.close()
         label = f"label=com.docker.compose.project={self.project}"
         for kind, every, remove in (("container", ("ps", "-aq"), ("rm", "-f", "-v")),
                                     ("network", ("network", "ls", "-q"), ("network", "rm")),

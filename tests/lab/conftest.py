@@ -36,7 +36,7 @@ def lab(engine):
     with Lab() as made:
         done = made.run("up")
         if done.returncode != 0:
-            pytest.fail(f"lab up: {done.returncode}\n{done.stdout_text}{done.stderr_text}")
+            pytest.fail(f"lab up: {done.returncode}\n{done.all_text}")
         made.welcome = done.stdout_text
         yield made
     signal.signal(signal.SIGTERM, usual)

@@ -6,10 +6,14 @@ import pytest
 
 IMAGE = os.environ.get("TELLTALE_IMAGE", "telltale:dev")
 ENGINE = os.path.join(os.path.dirname(__file__), "..", "..", ".ci", "engine")
-# An empty /run hides the usual engine's socket, and an empty namespace shows what is left behind.
+# An empty /run hides the usual engine's socket, and an empty namespace shows what is left behind. Mounts vanish from it by
+# themselves: those of the other engine's containers, when their folders are removed outside.
 APART = ["unshare", "--net", "--mount", "bash", "-euc"]
-SEEN = """iptables-save | grep -v '^[#:*C]' || true; ip -o link | cut -d: -f2; sysctl net.ipv4.ip_forward
-    cut -d' ' -f5 /proc/self/mountinfo"""
+FUNCTIONS = """
+    network() { iptables-save | grep -v '^[#:*C]' || true; ip -o link | cut -d: -f2; sysctl net.ipv4.ip_forward; }
+    mounts() { cut -d' ' -f5 /proc/self/mountinfo | sort; }
+    new_mounts() { comm -13 <(echo "$mounts") <(mounts); }
+"""
 
 
 def clean():
@@ -17,7 +21,7 @@ def clean():
 
 
 def apart(script, folder, *arguments):
-    whole = f'''mount -t tmpfs tmpfs /run; ip link set lo up; trap '"$0" stop "$1"' EXIT\n{script}'''
+    whole = f'''{FUNCTIONS} mount -t tmpfs tmpfs /run; ip link set lo up; trap '"$0" stop "$1"' EXIT\n{script}'''
     return subprocess.run([*APART, whole, ENGINE, str(folder), *arguments], env=clean(), capture_output=True,
                           text=True, timeout=120, check=False)
 
@@ -38,17 +42,19 @@ def fixture_saved(tmp_path_factory):
 def test_it_starts_once_runs_a_container_and_takes_everything_back(tmp_path, saved):
     before = dockerds()
     done = apart(f"""
-        before=$({SEEN})
+        network=$(network) mounts=$(mounts)
         export "$($0 start $1)"
         docker load -qi $2 >/dev/null
         docker run --rm --network host {IMAGE} --version | cut -d' ' -f1
-        test "$before" != "$({SEEN})"
+        test "$network" != "$(network)"
+        test -n "$(new_mounts)"
         [ -z "$($0 start $1)" ]  # it answers: nothing to start
         unset DOCKER_HOST
         $0 stop $1
-        test "$before" = "$({SEEN})"
+        diff <(echo "$network") <(network)
+        diff /dev/null <(new_mounts)
     """, tmp_path, saved)
-    assert (done.returncode, done.stdout) == (0, "telltale\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "telltale\n"), done.stdout + done.stderr
     assert dockerds() == before
     assert sorted(os.listdir(tmp_path)) == ["data", "dockerd.log"]
 

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 import compose_lab
-from compose_lab import COMMAND, Lab, docker
+from compose_lab import COMMAND, Lab, docker, finish
 from support.wait import until
 
 NEEDED = ("bash", "dirname", "readlink", "sed", "tr", "grep", "head", "mktemp", "rm", "cat", "cut", "env", "tail")
@@ -26,7 +26,7 @@ def unused(engine):
 
 def one_sentence(done, code, *parts):
     text = done.stderr_text
-    assert done.returncode == code, done.stdout_text + text
+    assert done.returncode == code, done.all_text
     assert text.startswith("lab: ") and text.count("\n") == 1, text
     for part in parts:
         assert part in text, text
@@ -43,11 +43,6 @@ def folder_with(tmp_path, *programs):
 def interrupt(process, number=signal.SIGINT):
     """As a terminal does: the whole process group."""
     os.killpg(process.pid, number)
-
-
-def finish(process):
-    process.stdout_text, process.stderr_text = process.communicate(timeout=compose_lab.PATIENCE)
-    return process
 
 
 # ---- wrong use
@@ -166,7 +161,7 @@ def test_a_break_that_is_interrupted_is_mended(lab, scenario, number):
     process = lab.breaking(scenario)
     interrupt(process, number)
     done = finish(process)
-    assert done.returncode == 130, done.stdout_text + done.stderr_text
+    assert done.returncode == 130, done.all_text
     assert "mended again" in done.stdout_text and done.stderr_text == ""
     assert lab.do("status").startswith("broken      nothing")
     lab.do("mend")
@@ -178,7 +173,7 @@ def test_a_mend_that_is_interrupted_has_mended(lab):
     until(lambda: lab.do("status").startswith("broken      nothing"), "it mends", UP_PATIENCE)
     interrupt(process)
     done = finish(process)
-    assert done.returncode in (0, 130), done.stdout_text + done.stderr_text
+    assert done.returncode in (0, 130), done.all_text
     assert done.stderr_text == ""
     lab.do("mend")
     assert lab.alerts() == []

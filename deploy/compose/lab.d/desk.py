@@ -23,8 +23,10 @@ from world import Trouble
 
 STATE = "/var/lib/lab/broken.json"
 BUSY = "/var/lib/lab/busy"
-UNSEEN = 6  # seconds in which an incident may not yet be scraped, or no rule evaluated since
+UNSEEN = 6  # seconds after which what happened is scraped
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "90"))  # seconds
+WORKS = "the client's calls work"
+QUIET = "no alert is left at Prometheus, Alertmanager and the receiver"
 FAILED, USAGE, NOT_NOW, INTERRUPTED = 1, 2, 3, 130
 
 
@@ -43,21 +45,22 @@ def say(text=""):
 # ---- what is broken, and who is at it
 
 def broken():
+    """The scenario, or None, and since when it is like this: 0 where nothing was broken yet."""
     try:
         with open(STATE, encoding="utf-8") as file:
             state = json.load(file)
-        return scenarios.find(state["scenario"]), state["since"]
+        return scenarios.find(state["scenario"]) if state["scenario"] else None, state["since"]
     except (OSError, ValueError, KeyError):
-        return None, None
+        return None, 0.0
 
 
 def remember(scenario):
-    world.replace_file(STATE, json.dumps({"scenario": scenario.name, "since": time.time()}))
+    world.replace_file(STATE, json.dumps({"scenario": scenario and scenario.name, "since": time.time()}))
 
 
-def forget():
-    if os.path.exists(STATE):
-        os.unlink(STATE)
+def put_right():
+    world.mend()
+    remember(None)
 
 
 def take_the_desk():
@@ -104,37 +107,52 @@ def calls_work(since=0.0):
 def all_quiet():
     """No alert at Prometheus, at Alertmanager or, as far as it was told, at the receiver; and none that is to come."""
     newest = watch.newest_incident()
-    if newest is not None and time.time() - watch.seconds(newest["last"]) < UNSEEN:
-        return False
-    return watch.alerts() == [] and watch.handed_on() == [] and not watch.unresolved()
+    changed = max(broken()[1], watch.seconds(newest["last"]) if newest else 0.0)
+    return (all_scraped(changed) and watch.evaluated_since(changed + UNSEEN)
+            and watch.alerts() == [] and watch.handed_on() == [] and not watch.unresolved())
 
 
-def all_scraped():
+def all_scraped(since=0.0):
     targets = watch.active_targets()
-    return len(targets) >= 6 and all(target["health"] == "up" for target in targets)
+    return len(targets) >= 6 and all(target["health"] == "up" and watch.seconds(target["lastScrape"]) > since
+                                     for target in targets)
 
 
 # ---- the commands
 
 def wait_up():
-    wait_for([("the client's calls work", calls_work), ("Prometheus scrapes every sidecar and service", all_scraped),
+    wait_for([(WORKS, calls_work), ("Prometheus scrapes every sidecar and service", all_scraped),
               ("Alertmanager and the receiver answer, and no alert is there", all_quiet)], time.monotonic())
 
 
-def check(name):
+def chosen(name):
     scenario = scenarios.find(name)
     current, since = broken()
     if current is not None and current.name == name:
         raise NotNow(f"{name} is broken already, since {words.clock(since)}: lab mend mends it")
     if current is not None:
         raise NotNow(f"{current.name} is broken, since {words.clock(since)}, and one thing at a time: lab mend mends it")
-    if scenario.stops and not watch.alive(scenario.sidecar):
-        return scenario  # the host's script asked before it stopped the container
-    if not calls_work():
-        raise NotNow("the client's calls do not work although nothing was broken here: lab status shows them")
-    if not all_quiet():
-        raise NotNow("alerts are still there from before: lab mend waits until they are over")
     return scenario
+
+
+def settle():
+    """What was mended or interrupted is over before the next thing is broken, so that each shows its own alerts."""
+    if not (calls_work() and all_quiet()):
+        say("waiting for what is left of before")
+        wait_for([(WORKS, calls_work), (QUIET, all_quiet)], time.monotonic())
+
+
+def prepare(name):
+    """For the host's script, before it stops a container."""
+    chosen(name)
+    desk = take_the_desk()
+    try:
+        settle()
+    except KeyboardInterrupt:
+        say("interrupted: nothing is broken")
+        raise
+    finally:
+        desk.close()
 
 
 def to_be_seen(scenario, since):
@@ -161,18 +179,19 @@ def to_be_seen(scenario, since):
 
 def break_it(name):
     desk = take_the_desk()
-    scenario = check(name)
+    scenario = chosen(name)
+    if not scenario.stops or watch.alive(scenario.sidecar):
+        settle()
     say(f"{scenario.name}: {scenario.story}")
     begun, since = time.monotonic(), time.time()
-    remember(scenario)
     try:
+        remember(scenario)
         scenario.change()
         if scenario.stops and watch.alive(scenario.sidecar):
             say(f"  the desk can't stop containers: run `docker compose stop {scenario.stops}`")
         found = wait_for(to_be_seen(scenario, since), begun)
     except KeyboardInterrupt:
-        world.mend()
-        forget()
+        put_right()
         say("interrupted: it is mended again; alerts that fired already end by themselves within a minute")
         raise
     except Failed as failure:
@@ -209,13 +228,12 @@ def mend():
         return
     begun, since = time.monotonic(), time.time()
     say(f"mending {scenario.name}" if scenario else "nothing is broken; waiting for what is left of it")
-    world.mend()
+    put_right()
     if scenario and scenario.stops and not watch.alive(scenario.sidecar):
         say(f"  the desk can't start containers: run `docker compose start {scenario.stops}`")
-    forget()
     try:
-        wait_for([("the client's calls work", lambda: calls_work(since)),
-                  ("no alert is left at Prometheus, Alertmanager and the receiver", all_quiet)], begun)
+        wait_for([(WORKS, lambda: calls_work(since)),
+                  (QUIET, all_quiet)], begun)
     except KeyboardInterrupt:
         say("interrupted: it is mended, and nobody waited for the alerts to end; lab mend waits again")
         raise
@@ -247,7 +265,7 @@ def status():
 
 def what_to_stop(name):
     """The container that only the engine can stop, if this scenario wants it."""
-    scenario = check(name)
+    scenario = chosen(name)
     if scenario.stops:
         say(scenario.stops)
 
@@ -268,8 +286,7 @@ def interrupt():
             os.kill(int(file.read()), signal.SIGINT)
         return
     if broken()[0] is not None:
-        world.mend()
-        forget()
+        put_right()
 
 
 def list_scenarios():
@@ -279,7 +296,7 @@ def list_scenarios():
 
 # The function of each command, and how many arguments it takes.
 COMMANDS = {"status": (status, 0), "scenarios": (list_scenarios, 0), "break": (break_it, 1), "mend": (mend, 0),
-            "setup": (world.setup, 0), "wait-up": (wait_up, 0), "interrupt": (interrupt, 0),
+            "setup": (world.setup, 0), "wait-up": (wait_up, 0), "prepare": (prepare, 1), "interrupt": (interrupt, 0),
             "what-to-stop": (what_to_stop, 1), "what-to-start": (what_to_start, 0)}
 
 

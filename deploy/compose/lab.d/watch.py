@@ -56,6 +56,11 @@ def active_targets():
     return answer["data"]["activeTargets"]
 
 
+def evaluated_since(moment):
+    answer = get(f"{PROMETHEUS}/rules")
+    return answer is not None and all(seconds(group["lastEvaluation"]) > moment for group in answer["data"]["groups"])
+
+
 def alerts():
     """What Prometheus has pending or firing; None where it does not answer."""
     answer = get(f"{PROMETHEUS}/alerts")

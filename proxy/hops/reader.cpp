@@ -13,6 +13,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "proxy/hops/cri_lines.h"
+
 namespace telltale::proxy::hops {
 
 namespace json = boost::json;
@@ -329,7 +331,8 @@ int take_number(std::string_view& text, size_t digits, char end) noexcept {
 }  // namespace
 
 Reading read_sightings(std::string_view text, size_t source, const ReadLimits& limits) {
-    return Reader(source, limits).read(text);
+    const std::optional<std::string> whole = join_cri_parts(text);
+    return Reader(source, limits).read(whole ? *whole : text);
 }
 
 std::optional<UnixMillis> parse_utc(std::string_view text) noexcept {

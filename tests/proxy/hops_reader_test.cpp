@@ -99,6 +99,20 @@ TEST(HopsReader, finds_the_records_among_other_lines_of_a_log) {
     EXPECT_EQ(reading.unreadable, 0U);
 }
 
+TEST(HopsReader, reads_a_record_that_cri_o_kept_in_two_parts_wherever_it_was_cut) {
+    const std::string record = line_of(example());
+    const std::string head = "2026-11-22T22:01:30.123456789+00:00 stdout ";
+    for (size_t cut = 0; cut < record.size(); ++cut) {
+        const Reading reading =
+            read_sightings(head + "P " + record.substr(0, cut) + "\n" + head + "F " +
+                               record.substr(cut) + head + "F {\"event\":\"incident\n",
+                           0);
+        ASSERT_EQ(reading.sightings.size(), 1U) << cut;
+        EXPECT_EQ(reading.sightings[0].id, "18f0-0-1");
+        EXPECT_EQ(reading.first_bad_line, 3U) << "lines count as they are in the file";
+    }
+}
+
 TEST(HopsReader, unwraps_the_lines_of_dockers_log_files) {
     std::string inside = line_of(example());
     std::string escaped;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Calls gRPC services about once a second each, prints what the gRPC library says, and tells it as JSON.
+"""Calls gRPC services about twice a second each, prints what the gRPC library says, and tells it as JSON.
 
     client.py PORT NAME=TARGET/SERVICE/METHOD...
 
@@ -48,7 +48,7 @@ class Callee:
         while True:
             begun = time.monotonic()
             self.note(*self.call())
-            time.sleep(max(0.2, 1 - (time.monotonic() - begun)))
+            time.sleep(max(0.2, 0.5 - (time.monotonic() - begun)))
 
 
 def handler_of(callees):

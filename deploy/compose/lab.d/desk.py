@@ -8,8 +8,6 @@
 
 Exit codes: 0 done; 1 it did not come to what was waited for; 2 wrong usage; 3 not now; 130 interrupted.
 """
-import fcntl
-import json
 import os
 import signal
 import sys
@@ -19,106 +17,15 @@ import scenarios
 import watch
 import words
 import world
+from state import BUSY, NotNow, broken, put_right, remember, take_the_desk
+from waiting import QUIET, WORKS, Failed, all_quiet, all_scraped, calls_work, say, to_be_seen, wait_for
 from world import Trouble
 
-STATE = "/var/lib/lab/broken.json"
-BUSY = "/var/lib/lab/busy"
-UNSEEN = 6  # seconds after which what happened is scraped
-PATIENCE = float(os.environ.get("LAB_PATIENCE", "90"))  # seconds
-WORKS = "the client's calls work"
-QUIET = "no alert is left at Prometheus, Alertmanager and the receiver"
 FAILED, USAGE, NOT_NOW, INTERRUPTED = 1, 2, 3, 130
 
 
-class NotNow(Trouble):
-    pass
+INTERRUPTED_BREAK = "interrupted: it is mended again; alerts that fired already end by themselves within a minute"
 
-
-class Failed(Trouble):
-    pass
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-# ---- what is broken, and who is at it
-
-def broken():
-    """The scenario, or None, and since when it is like this: 0 where nothing was broken yet."""
-    try:
-        with open(STATE, encoding="utf-8") as file:
-            state = json.load(file)
-        return scenarios.find(state["scenario"]) if state["scenario"] else None, state["since"]
-    except (OSError, ValueError, KeyError):
-        return None, 0.0
-
-
-def remember(scenario):
-    world.replace_file(STATE, json.dumps({"scenario": scenario and scenario.name, "since": time.time()}))
-
-
-def put_right():
-    world.mend()
-    remember(None)
-
-
-def take_the_desk():
-    """One at a time; the file has the process that `interrupt` is for. Open until the process ends."""
-    file = open(BUSY, "a+", encoding="ascii")  # pylint: disable=consider-using-with
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise NotNow("another `lab break` or `lab mend` is at work: wait for it, or end it with Ctrl-C") from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
-# ---- waiting
-
-def wait_for(steps, begun, patience=PATIENCE):
-    """steps: (what is waited for, how to ask). Tells each when it came; returns what they answered."""
-    found, told = {}, time.monotonic()
-    while len(found) < len(steps):
-        for what, ask in steps:
-            if what not in found and (answer := ask()):
-                found[what] = answer
-                told = time.monotonic()
-                say(f"  {told - begun:5.1f} s  {what}")
-        waited = time.monotonic()
-        left = [what for what, _ in steps if what not in found]
-        if left and waited - begun > patience:
-            raise Failed(f"waited {patience:.0f} s in vain for: {'; '.join(left)}")
-        if left and waited - told > 10:
-            told = waited
-            say(f"  {waited - begun:5.1f} s  … waiting for: {'; '.join(left)}")
-        time.sleep(0.25)
-    return [found[what] for what, _ in steps]
-
-
-def calls_work(since=0.0):
-    calls = watch.calls()
-    return calls and all(each["code"] == "OK" and each["in_a_row"] >= 3 and each["at"] > since
-                         for each in calls.values())
-
-
-def all_quiet():
-    """No alert at Prometheus, at Alertmanager or, as far as it was told, at the receiver; and none that is to come."""
-    newest = watch.newest_incident()
-    changed = max(broken()[1], watch.seconds(newest["last"]) if newest else 0.0)
-    return (all_scraped(changed) and watch.evaluated_since(changed + UNSEEN)
-            and watch.alerts() == [] and watch.handed_on() == [] and not watch.unresolved())
-
-
-def all_scraped(since=0.0):
-    targets = watch.active_targets()
-    return len(targets) >= 6 and all(target["health"] == "up" and watch.seconds(target["lastScrape"]) > since
-                                     for target in targets)
-
-
-# ---- the commands
 
 def wait_up():
     wait_for([(WORKS, calls_work), ("Prometheus scrapes every sidecar and service", all_scraped),
@@ -155,28 +62,6 @@ def prepare(name):
         desk.close()
 
 
-def to_be_seen(scenario, since):
-    """What this scenario has to lead to, in the order in which it comes about."""
-    def fails(service):
-        state = watch.calls().get(service, {"code": "OK", "at": 0})
-        return state if state["code"] not in ("OK", None) and state["at"] > since else None
-
-    def incident():
-        return next((each for each in watch.incidents(scenario.sidecar, since)
-                     if each["incident"]["cause"] == scenario.cause), None)
-
-    def raised(alerts):
-        return next((each for each in alerts or [] if watch.is_of(scenario, each)
-                     and each.get("status", "firing") != "resolved"), None)
-
-    steps = [(f"calls to {service} fail", lambda service=service: fails(service)) for service in scenario.fails]
-    if scenario.cause:
-        steps.append((f"incident at the Telltale of {scenario.sidecar}: {scenario.cause}", incident))
-    return steps + [(f"{scenario.alert} fires at Prometheus", lambda: raised(watch.firing())),
-                    ("Alertmanager has it", lambda: raised(watch.handed_on())),
-                    ("the webhook receiver has it", lambda: raised(watch.received(since)))]
-
-
 def break_it(name):
     desk = take_the_desk()
     scenario = chosen(name)
@@ -192,7 +77,7 @@ def break_it(name):
         found = wait_for(to_be_seen(scenario, since), begun)
     except KeyboardInterrupt:
         put_right()
-        say("interrupted: it is mended again; alerts that fired already end by themselves within a minute")
+        say(INTERRUPTED_BREAK)
         raise
     except Failed as failure:
         raise Failed(f"{failure}. {scenario.name} stays broken so that you can look: lab status; lab mend mends it") from failure
@@ -232,8 +117,7 @@ def mend():
     if scenario and scenario.stops and not watch.alive(scenario.sidecar):
         say(f"  the desk can't start containers: run `docker compose start {scenario.stops}`")
     try:
-        wait_for([(WORKS, lambda: calls_work(since)),
-                  (QUIET, all_quiet)], begun)
+        wait_for([(WORKS, lambda: calls_work(since)), (QUIET, all_quiet)], begun)
     except KeyboardInterrupt:
         say("interrupted: it is mended, and nobody waited for the alerts to end; lab mend waits again")
         raise
@@ -287,6 +171,7 @@ def interrupt():
         return
     if broken()[0] is not None:
         put_right()
+        say(INTERRUPTED_BREAK)
 
 
 def list_scenarios():

@@ -16,7 +16,8 @@ namespace telltale::cli {
 
 namespace {
 
-constexpr size_t queue_lines_max = 1024;
+// 412 bytes each are touched at start. What may be many, incidents, has a queue of its own.
+constexpr size_t queue_lines_max = 256;
 
 // The message as a JSON string, quotes included.
 class JsonMessage final : public spdlog::custom_flag_formatter {

@@ -15,6 +15,18 @@ from compose_lab import Lab, docker  # noqa: E402
 from support.process import missing  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of a file share its lab, so one worker runs them; the scenarios, which take longest, have two and begin."""
+    items.sort(key=lambda item: "scenario" not in item.path.name)
+    scenarios = 0
+    for item in items:
+        group = item.path.name
+        if item.get_closest_marker("parametrize") and group == "test_scenarios.py":
+            scenarios += 1
+            group += f" {scenarios % 2}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def engine():
     try:

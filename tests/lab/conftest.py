@@ -15,6 +15,7 @@ from compose_lab import Lab, docker  # noqa: E402
 from support.process import missing  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Tests of a file share its lab, so one worker runs them; the scenarios, which take longest, have two and begin."""
     items.sort(key=lambda item: "scenario" not in item.path.name)

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 import compose_lab
-from compose_lab import COMMAND, Lab, docker, finish
+from compose_lab import COMMAND, Lab, docker, finish, text_of
 from support.wait import until
 
 NEEDED = ("bash", "dirname", "readlink", "sed", "tr", "grep", "head", "mktemp", "rm", "cat", "cut", "env", "tail")
@@ -177,6 +177,23 @@ def test_a_mend_that_is_interrupted_has_mended(lab):
     assert done.stderr_text == ""
     lab.do("mend")
     assert lab.alerts() == []
+
+
+def test_a_break_begins_when_what_was_before_is_over(lab):
+    lab.do("break", "wrong-port")
+    mend = lab.start("mend")
+    until(lambda: lab.do("status").startswith("broken      nothing"), "it mends", UP_PATIENCE)
+    interrupt(mend)
+    finish(mend)
+    process = lab.start("break", "bad-config")
+    until(lambda: "waiting for what is left" in text_of(process.out), "it waits", UP_PATIENCE)
+    interrupt(process)
+    done = finish(process)
+    assert done.returncode == 130 and "interrupted: nothing is broken" in done.stdout_text, done.all_text
+    assert done.stderr_text == ""
+    assert lab.do("status").startswith("broken      nothing")
+    assert "no alert is left" in lab.do("break", "bad-config")
+    lab.do("mend")
 
 
 def test_logs_are_shown(lab):

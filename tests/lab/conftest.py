@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items):
     scenarios = 0
     for item in items:
         group = item.path.name
-        if item.get_closest_marker("parametrize") and group == "test_scenarios.py":
+        if group == "test_scenarios.py":
             scenarios += 1
             group += f" {scenarios % 2}"
         item.add_marker(pytest.mark.xdist_group(group))

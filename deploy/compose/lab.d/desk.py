@@ -67,10 +67,10 @@ def break_it(name):
     scenario = chosen(name)
     if not scenario.stops or watch.alive(scenario.sidecar):
         settle()
-    say(f"{scenario.name}: {scenario.story}")
     begun, since = time.monotonic(), time.time()
     try:
         remember(scenario)
+        say(f"{scenario.name}: {scenario.story}")
         scenario.change()
         if scenario.stops and watch.alive(scenario.sidecar):
             say(f"  the desk can't stop containers: run `docker compose stop {scenario.stops}`")

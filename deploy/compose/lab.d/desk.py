@@ -22,8 +22,6 @@ from waiting import QUIET, WORKS, Failed, all_quiet, all_scraped, calls_work, sa
 from world import Trouble
 
 FAILED, USAGE, NOT_NOW, INTERRUPTED = 1, 2, 3, 130
-
-
 INTERRUPTED_BREAK = "interrupted: it is mended again; alerts that fired already end by themselves within a minute"
 
 

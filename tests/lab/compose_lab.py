@@ -57,8 +57,9 @@ class Lab:
         """In a process group of its own; what it prints can be read meanwhile. SIGINT as in a terminal, also when these
         tests run in the background, where shells ignore it and a script could not trap it."""
         out, err = (tempfile.TemporaryFile("w+") for _ in range(2))
-        process = subprocess.Popen(["env", "--default-signal=INT", COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
-                                   env={**self.environment, **environment}, start_new_session=True)
+        process = subprocess.Popen(["env", "--default-signal=INT", COMMAND, *arguments], stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=err, text=True, env={**self.environment, **environment},
+                                   start_new_session=True)
         process.out, process.err = out, err
         self.started.append(process)
         return process
@@ -69,7 +70,7 @@ class Lab:
 
         def at_work():
             assert process.poll() is None, finish(process).all_text
-            return text_of(process.out).startswith(f"{scenario}: ") or f"\n{scenario}: " in text_of(process.out)
+            return f"\n{scenario}: " in "\n" + text_of(process.out)
 
         until(at_work, f"{scenario} is broken", patience)
         return process

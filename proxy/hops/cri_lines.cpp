@@ -47,7 +47,11 @@ std::optional<CriLine> read_line(std::string_view line) {
 }  // namespace
 
 std::optional<std::string> join_cri_parts(std::string_view text) {
-    if (text.find(" P") == std::string_view::npos) return std::nullopt;
+    // Most texts have none: they are not copied.
+    if (text.find(" stdout P") == std::string_view::npos &&
+        text.find(" stderr P") == std::string_view::npos) {
+        return std::nullopt;
+    }
     std::string joined;
     joined.reserve(text.size());
     std::array<std::string, 2> begun;

@@ -7,7 +7,7 @@ from support.wait import until
 
 # The four of the guide, and two that are as common: the table has to say so, too.
 COMMON = {"wrong-port": "metrics_port", "http1-ingress": "http1_proxy", "stale-address": "stale_endpoint",
-             "network-drop": "connect_timeout", "tls": "tls_required", "forward-proxy": "forward_proxy"}
+          "network-drop": "connect_timeout", "tls": "tls_required", "forward-proxy": "forward_proxy"}
 INSTANCES = {"api": "api:15970", "group-rpc": "group-rpc-service:15970", "user-rpc": "user-rpc-service:15970"}
 PAGE_PATIENCE = 120  # an alert that waits 10m waits 40s in the lab
 

@@ -96,14 +96,10 @@ def test_one_that_does_not_run():
 
 
 def test_one_that_is_stopped_in_the_middle():
-    """SIGSTOP: the kernel accepts for it, and nobody answers."""
     with Telltale(Listener(NOBODY)) as telltale:
-        telltale.send_signal(signal.SIGSTOP)
-        try:
+        with telltale.stopped():
             line = assert_not(health("--timeout", "0.2", admin_of(telltale)))
             assert line == f"not reached: {admin_of(telltale)}: no answer within 0.2 s"
-        finally:
-            telltale.send_signal(signal.SIGCONT)
         assert_ready(health(admin_of(telltale)))
 
 

@@ -258,7 +258,7 @@ def test_a_proxy_that_turns_grpc_into_http1_is_at_fault_itself():
             peers.Nginx(f"location / {{ proxy_bind 127.0.0.7; proxy_pass http://{inner.target}; }}", listen="http2",
                         host="127.0.0.7") as nginx, \
             Telltale(Listener(nginx.target, name="out"), arguments=node("a")) as outer:
-        clients.grpc_call(outer.target)
+        clients.grpc_call_through_proxy_pass(outer.target, inner, "in", echo)
         wait_for_incidents(inner, 1)
         wait_for_incidents(outer, 1)
         path = only_path(joined(admin(outer), admin(inner)))

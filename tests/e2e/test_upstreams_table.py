@@ -69,7 +69,7 @@ def test_nginx_proxy_pass_in_front_of_grpc_is_seen_from_both_sides():
         with peers.Nginx(f"location / {{ proxy_pass http://{back.target}; }}", listen="http2") as nginx:
             front = Listener(nginx.target, name="front")
             with Telltale(front, back) as telltale:
-                clients.grpc_call(front.target)
+                clients.grpc_call_through_proxy_pass(front.target, telltale, "back", echo)
                 seen_by_the_client = check(telltale, "front", {"http2_not_grpc"}, upstream=nginx.target)
                 seen_by_the_server = check(telltale, "back", {"downgraded_by_proxy"}, upstream=echo.target)
     assert seen_by_the_client["hop"]["position"] == "upstream"

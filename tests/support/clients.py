@@ -1,9 +1,10 @@
 """Clients: the interop programs of four gRPC stacks, and raw ones for what no stack would send."""
+import concurrent.futures
 import json
 import time
 
 from . import http2, peers, process, sockets
-from .wait import PATIENCE
+from .wait import PATIENCE, until
 
 
 def scenarios(language, target, *names):
@@ -34,6 +35,17 @@ def grpc_call(target, timeout=2.0, credentials=None):
         except grpc.RpcError as error:
             return error.code().name, error.details()
     return "OK", ""
+
+
+def grpc_call_through_proxy_pass(target, telltale, listener, server):
+    """grpc_call through an nginx that asks a gRPC server behind a listener in HTTP/1. The server sends its SETTINGS before
+    it reads, and an nginx that sees them before it wrote its request never writes it: so the server is stopped until the
+    request is at the listener."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with server.stopped():
+            call = pool.submit(grpc_call, target, timeout=PATIENCE)
+            until(lambda: telltale.metric("telltale_bytes_total", listener=listener, side="client"), telltale.describe)
+        return call.result()
 
 
 def exchange(address, data, *, half_close=False, patience=PATIENCE, connect=sockets.connect):

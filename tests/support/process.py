@@ -1,4 +1,6 @@
 """Real programs as children of the test: own folder, captured output, ready when they answer, gone at the end."""
+import contextlib
+import glob
 import os
 import shutil
 import signal
@@ -96,6 +98,24 @@ class Program:
 
     def send_signal(self, number):
         self.process.send_signal(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """By SIGSTOP: the kernel goes on accepting connections and bytes for it, and nobody answers."""
+        self.send_signal(signal.SIGSTOP)
+        try:
+            until(self._every_thread_stopped, lambda: f"{self.name} to stop")
+            yield
+        finally:
+            self.send_signal(signal.SIGCONT)
+
+    def _every_thread_stopped(self):
+        """kill returns before the first thread has seen the signal, and the others go on until then (proc(5): state T)."""
+        states = []
+        for path in glob.glob(f"/proc/{self.pid}/task/*/stat"):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+                states.append(file.read().rpartition(")")[2].split()[0])
+        return states and set(states) == {"T"}
 
     def logs(self):
         return f"--- stdout\n{self.output()[-4000:]}\n--- stderr\n{self.output('stderr')[-4000:]}"
